@@ -1,0 +1,274 @@
+//! An archive in a folder: the embedded default. Creating is here, listing and reading in [`walk`] and [`content`].
+//!
+//! A blob is written to a temporary file in `.tmp` below the root, synced, hard-linked to its name (which never replaces
+//! anything), and the folders above it are synced up to the root. So a name is never seen without its whole content, whatever
+//! is cut when, and any number of processes may write at once. What a power cut may leave: temporary files, and folders
+//! without blobs.
+
+mod content;
+mod walk;
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::Key;
+use crate::reader::{Entry, Reader};
+use crate::time::PublishTime;
+use crate::writer::{Creation, Metadata, Writer};
+
+/// Where temporary files live. No key starts with a dot, so none can be here.
+const TEMPORARY: &str = ".tmp";
+
+/// A store that keeps each blob as a file. It has no metadata.
+#[derive(Clone, Debug)]
+pub struct FolderStore {
+    root: PathBuf,
+}
+
+impl FolderStore {
+    /// Opens a folder for writing and reading, and makes it if it is not there. This is the only time that the root is made: a disk
+    /// that is unmounted later is not silently replaced by the folder beneath it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] or [`ErrorKind::Denied`] with the cause.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
+        let root = root.into();
+        make_root(&root).map_err(|error| io_error(&format!("open archive folder `{}`", root.display()), error))?;
+        Ok(Self { root })
+    }
+
+    /// Opens a folder that must be there, for reading; nothing is made or changed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if it is not a folder.
+    pub fn existing(root: impl Into<PathBuf>) -> Result<Self> {
+        let root = root.into();
+        if !root.is_dir() {
+            return Err(Error::new(ErrorKind::NotFound, format!("archive folder `{}` is not there", root.display())));
+        }
+        Ok(Self { root })
+    }
+
+    /// Whether names that differ only in case are one file here; such a folder cannot keep two messages whose ids do.
+    pub fn ignores_case(&self) -> bool {
+        let temporary = self.root.join(TEMPORARY);
+        tempfile::Builder::new().prefix("case-").tempfile_in(&temporary).is_ok_and(|file| {
+            let name = file.path().file_name().map(|name| name.to_string_lossy().to_uppercase());
+            name.is_some_and(|name| temporary.join(name).exists())
+        })
+    }
+
+    /// Removes temporary files last written before `before` (a day ago is safe: no write takes as long): what crashes have left.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] or [`ErrorKind::Denied`] with the cause.
+    pub fn remove_leftovers(&self, before: SystemTime) -> Result<usize> {
+        let remove = || -> io::Result<usize> {
+            let mut removed = 0;
+            for entry in fs::read_dir(self.root.join(TEMPORARY))? {
+                let entry = entry?;
+                // Another process may remove the same file.
+                let old = entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|modified| modified < before);
+                if old && fs::remove_file(entry.path()).is_ok() {
+                    removed += 1;
+                }
+            }
+            Ok(removed)
+        };
+        remove().map_err(|error| io_error("remove left-over temporary files", error))
+    }
+
+    fn create_blocking(&self, key: &Key, content: &[Bytes]) -> io::Result<Creation> {
+        let path = self.root.join(key.as_str());
+        // Asked first so that a redelivery writes nothing; the link below is what decides.
+        let creation = if is_taken(&path)? { Creation::Exists } else { self.link_new(&path, key, content)? };
+        if creation == Creation::Exists {
+            // Whoever made it may not have come to the end of its own syncs.
+            File::open(&path)?.sync_all()?;
+        }
+        self.sync_folders(&path)?;
+        Ok(creation)
+    }
+
+    fn link_new(&self, path: &Path, key: &Key, content: &[Bytes]) -> io::Result<Creation> {
+        let mut file = self.temporary_file()?;
+        for chunk in content {
+            file.write_all(chunk)?;
+        }
+        file.as_file().sync_all()?;
+        let mut linked = fs::hard_link(file.path(), path);
+        if linked.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            self.make_folders(key)?;
+            linked = fs::hard_link(file.path(), path);
+        }
+        match linked {
+            Ok(()) => Ok(Creation::Created),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_taken(path)? => Ok(Creation::Exists),
+            Err(error) => Err(error),
+        }
+        // The temporary name goes as `file` is dropped; the blob's own name stays.
+    }
+
+    fn temporary_file(&self) -> io::Result<tempfile::NamedTempFile> {
+        let mut builder = tempfile::Builder::new();
+        // Blobs are readable as far as the process' umask lets them be, like files made by any other program.
+        #[cfg(unix)]
+        builder.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
+        builder.tempfile_in(self.root.join(TEMPORARY)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => io::Error::new(
+                io::ErrorKind::NotFound,
+                "the folder is not the one that was opened at start: is its disk mounted? (if it was replaced on purpose, restart)",
+            ),
+            _ => error,
+        })
+    }
+
+    /// Makes the folders between the root and the blob, never the root.
+    fn make_folders(&self, key: &Key) -> io::Result<()> {
+        let mut folder = self.root.clone();
+        let mut segments: Vec<_> = key.as_str().split('/').collect();
+        segments.pop();
+        for segment in segments {
+            folder.push(segment);
+            match fs::create_dir(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                Err(_) | Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Syncs every folder from the blob's up to the root: one of them may be new, made by this or another process.
+    fn sync_folders(&self, path: &Path) -> io::Result<()> {
+        for folder in path.ancestors().skip(1) {
+            File::open(folder)?.sync_all()?;
+            if folder == self.root {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Writer for FolderStore {
+    fn keeps_metadata(&self) -> bool {
+        false
+    }
+
+    async fn create(&self, key: &Key, content: &[Bytes], _metadata: &Metadata, _time: Option<&PublishTime>) -> Result<Creation> {
+        let (store, for_task, content) = (self.clone(), key.clone(), content.to_vec());
+        blocking(move || store.create_blocking(&for_task, &content))
+            .await
+            .map_err(|error| io_error(&format!("create `{key}`"), error))
+    }
+}
+
+#[async_trait]
+impl Reader for FolderStore {
+    async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<BoxStream<'static, Result<Bytes>>> {
+        content::read(self.root.join(key.as_str()), key.clone(), range).await
+    }
+
+    fn list(&self, prefix: &str, from: Option<&str>) -> BoxStream<'static, Result<Entry>> {
+        walk::list(self.root.clone(), prefix, from.unwrap_or_default())
+    }
+}
+
+fn make_root(root: &Path) -> io::Result<()> {
+    fs::create_dir_all(root)?;
+    match fs::create_dir(root.join(TEMPORARY)) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Err(_) | Ok(()) => {}
+    }
+    File::open(root)?.sync_all()?;
+    // The root's own name; a folder above that may not be opened is someone else's to keep.
+    if let Some(parent) = fs::canonicalize(root)?.parent()
+        && let Ok(parent) = File::open(parent)
+    {
+        parent.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Whether a blob has this name. Anything else that has it is in the way, and no blob.
+fn is_taken(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_file() => Ok(true),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is not a file is in the way")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Runs blocking file work beside the async threads. A caller that stops waiting leaves the work to end by itself, with what it holds.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|failed| Err(io::Error::other(failed)))
+}
+
+fn io_error(operation: &str, error: io::Error) -> Error {
+    let kind = match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
+        _ => ErrorKind::Unavailable,
+    };
+    Error::new(kind, operation).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn leftovers_go_after_their_time_and_blobs_stay() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = FolderStore::open(folder.path()).expect("open");
+        let leftover = folder.path().join(TEMPORARY).join("x");
+        fs::write(&leftover, "half").expect("write");
+        let key = Key::parse("a").expect("valid");
+        store.create_blocking(&key, &[Bytes::from_static(b"whole")]).expect("create");
+        fs::hard_link(folder.path().join("a"), folder.path().join(TEMPORARY).join("linked")).expect("link");
+
+        let now = SystemTime::now();
+        assert_eq!(store.remove_leftovers(now - Duration::from_secs(86_400)).expect("remove"), 0);
+        assert!(leftover.exists());
+        assert_eq!(store.remove_leftovers(now + Duration::from_secs(60)).expect("remove"), 2);
+        assert!(!leftover.exists());
+        assert_eq!(fs::read(folder.path().join("a")).expect("blob"), b"whole");
+    }
+
+    #[test]
+    fn a_folder_that_vanished_is_not_made_again() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let root = parent.path().join("archive");
+        let store = FolderStore::open(&root).expect("open");
+        fs::remove_dir_all(&root).expect("remove");
+        let key = Key::parse("a/b").expect("valid");
+        assert!(store.create_blocking(&key, &[]).is_err());
+        fs::create_dir(&root).expect("the mount point beneath");
+        assert!(store.create_blocking(&key, &[]).is_err());
+        assert_eq!(fs::read_dir(&root).expect("list").count(), 0);
+        assert!(FolderStore::existing(parent.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_not_taken_for_a_blob() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = FolderStore::open(folder.path()).expect("open");
+        fs::create_dir(folder.path().join("a")).expect("mkdir");
+        fs::write(folder.path().join("f"), "").expect("write");
+        for name in ["a", "f/b"] {
+            let key = Key::parse(name).expect("valid");
+            assert!(store.create_blocking(&key, &[]).is_err(), "{name}");
+        }
+    }
+}

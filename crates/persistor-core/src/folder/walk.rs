@@ -1,0 +1,112 @@
+//! Listing a folder in the byte order of whole names, a page at a time, holding no more than one directory a level.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+
+use super::{TEMPORARY, blocking, io_error};
+use crate::error::Result;
+use crate::reader::Entry;
+
+/// Entries a visit to the blocking threads.
+const PAGE: usize = 1000;
+
+pub(super) fn list(root: PathBuf, prefix: &str, from: &str) -> BoxStream<'static, Result<Entry>> {
+    let walk = Walk { root, prefix: prefix.to_owned(), from: from.to_owned(), levels: Vec::new(), started: false };
+    let pages = stream::unfold(Some(walk), |walk| async move {
+        let mut walk = walk?;
+        let page = blocking(move || {
+            let page = walk.page()?;
+            Ok((page, walk))
+        });
+        match page.await {
+            Ok((page, _)) if page.is_empty() => None,
+            Ok((page, walk)) => Some((page.into_iter().map(Ok).collect(), Some(walk))),
+            Err(error) => Some((vec![Err(io_error("list the archive folder", error))], None)),
+        }
+    });
+    pages.flat_map(|page: Vec<Result<Entry>>| stream::iter(page)).boxed()
+}
+
+struct Walk {
+    root: PathBuf,
+    prefix: String,
+    from: String,
+    levels: Vec<Level>,
+    started: bool,
+}
+
+/// What is left of one directory, in order. A directory's name has its slash, since `a-b` comes before `a/b` and `a0` behind it.
+type Level = VecDeque<String>;
+
+impl Walk {
+    fn page(&mut self) -> io::Result<Vec<Entry>> {
+        if !self.started {
+            self.started = true;
+            let folder = self.prefix.rfind('/').map_or("", |slash| &self.prefix[..=slash]).to_owned();
+            // The root has to be there; a prefix that nothing has is an empty listing.
+            fs::metadata(&self.root)?;
+            self.enter(&folder)?;
+        }
+        let mut page = Vec::new();
+        while page.len() < PAGE {
+            let Some(level) = self.levels.last_mut() else { break };
+            match level.pop_front() {
+                None => drop(self.levels.pop()),
+                Some(name) if name.ends_with('/') => self.enter(&name)?,
+                Some(name) => page.extend(self.entry(name)?),
+            }
+        }
+        Ok(page)
+    }
+
+    fn enter(&mut self, folder: &str) -> io::Result<()> {
+        let entries = match fs::read_dir(self.root.join(folder)) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
+            entries => entries?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            let name = entry.file_name();
+            if folder.is_empty() && name == TEMPORARY {
+                continue;
+            }
+            let slash = if kind.is_dir() { "/" } else { "" };
+            let name = format!("{folder}{}{slash}", name.to_string_lossy());
+            if (kind.is_file() && self.wants(&name)) || (kind.is_dir() && self.may_hold(&name)) {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        self.levels.push(names.into());
+        Ok(())
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        name.starts_with(&self.prefix) && name >= self.from.as_str()
+    }
+
+    /// Whether names that start with `folder` can be wanted.
+    fn may_hold(&self, folder: &str) -> bool {
+        let common = folder.len().min(self.from.len());
+        (folder.starts_with(&self.prefix) || self.prefix.starts_with(folder))
+            && folder.as_bytes() >= &self.from.as_bytes()[..common]
+    }
+
+    /// The entry of a name, unless it went meanwhile.
+    fn entry(&self, name: String) -> io::Result<Option<Entry>> {
+        match fs::symlink_metadata(self.root.join(&name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+            Ok(metadata) => {
+                let created = metadata.modified()?.into();
+                Ok(Some(Entry { name, size: metadata.len(), metadata: BTreeMap::new(), created }))
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What Persistor keeps, under which name, and when it is safe to acknowledge.
+//!
+//! A [`Message`] becomes a [`Key`] (by a [`Layout`]) and a [`Record`]; [`Persist`] writes both through a [`Writer`] and says
+//! what came of it: an [`Outcome`]. A [`Reader`] lists and reads what was kept. The stored form is specified in `FORMAT.md`.
+//!
+//! This crate reads no environment variable and no clock and serves no HTTP: settings, times and stores are handed in.
+#![warn(missing_docs)]
+
+mod attribute;
+mod digest;
+mod error;
+mod escape;
+mod folder;
+mod identity;
+mod json;
+mod key;
+mod layout;
+mod location;
+mod memory;
+mod message;
+mod persist;
+mod reader;
+mod record;
+mod template;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod time;
+mod writer;
+
+pub use attribute::{Attribute, AttributeValue};
+pub use digest::{crc32c_hex, sha256_hex};
+pub use error::{Error, ErrorKind, Result};
+pub use escape::{escape, unescape};
+pub use folder::FolderStore;
+pub use identity::{Entity, MessageId, Stream};
+pub use json::Json;
+pub use key::{Key, LONGEST_KEY, LONGEST_SEGMENT, RECORD_SUFFIX};
+pub use layout::{FORMAT, LAYOUT_PREFIX, Layout};
+pub use location::Location;
+pub use memory::MemoryStore;
+pub use message::{Fidelity, Message, Property};
+pub use persist::{Outcome, Persist, RecordPlace};
+pub use reader::{Entry, Reader};
+pub use record::Record;
+pub use template::{DEFAULT_TEMPLATE, ParsedKey, Template};
+pub use time::PublishTime;
+pub use writer::{Creation, Metadata, Writer};
