@@ -1,0 +1,211 @@
+//! Reads a request's body into memory: within the limit, within the budget, once.
+//!
+//! What the bytes mean is left to the caller, who keeps [`Held`] until they are stored.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_LENGTH;
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
+use tokio::time::timeout;
+
+use crate::budget::{Budget, Full, Reservation};
+use crate::buffer::Buffer;
+
+const KIB: u64 = 1024;
+/// What a connection's own buffers may hold of a body besides our copy.
+const BUFFERS: u64 = 256 * KIB;
+/// What a body of unknown length gets at first.
+const FIRST: u64 = 1024 * KIB;
+
+/// Whether a base64-decoded copy, three quarters of the body, will live beside the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// The body and its decoded copy are held together.
+    Yes,
+    /// The body alone is held.
+    No,
+}
+
+/// Reads bodies up to a size, within a budget.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    max_body: u64,
+    budget: Budget,
+    patience: Patience,
+}
+
+/// How long a body is waited for.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// For room in the budget.
+    room: Duration,
+    /// For the next bytes.
+    idle: Duration,
+    /// For the whole body, so that one byte now and then does not hold memory for ever.
+    whole: Duration,
+}
+
+/// A body in memory and the room it takes; keep both until the message is stored.
+#[derive(Debug)]
+pub struct Held {
+    /// The body.
+    pub bytes: Buffer,
+    /// The body's part of the budget, its decoded copy included; given back when dropped.
+    pub reservation: Reservation,
+}
+
+/// Why a body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// It is larger than the limit.
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// No memory was free in time; the same request may pass later.
+    Busy,
+    /// It broke off, stalled, or was not as long as it said.
+    Incomplete,
+}
+
+impl Intake {
+    /// Bodies of at most `max_body` bytes, held within `budget`.
+    pub fn new(max_body: u64, budget: Budget) -> Self {
+        Self {
+            max_body,
+            budget,
+            patience: Patience { room: Duration::from_secs(1), idle: Duration::from_secs(30), whole: Duration::from_secs(600) },
+        }
+    }
+
+    /// Reads the whole body after reserving room for it: by its declared length, or growing from 1 MiB where
+    /// it has none. A declared length over the limit is refused before a byte is read.
+    ///
+    /// # Errors
+    /// See [`Refused`]; nothing stays reserved then.
+    pub async fn read(&self, headers: &HeaderMap, body: Body, decoded: Decoded) -> Result<Held, Refused> {
+        let reading = async {
+            match declared_length(headers, &body) {
+                Some(length) => self.read_declared(length, body, decoded).await,
+                None => self.read_growing(body, decoded).await,
+            }
+        };
+        timeout(self.patience.whole, reading).await.unwrap_or(Err(Refused::Incomplete))
+    }
+
+    async fn read_declared(&self, length: u64, mut body: Body, decoded: Decoded) -> Result<Held, Refused> {
+        if length > self.max_body {
+            return Err(self.too_large());
+        }
+        let reservation =
+            self.budget.reserve(decoded.beside(length).saturating_add(length.min(BUFFERS)), self.patience.room).await?;
+        let mut bytes = buffer(length)?;
+        while let Some(chunk) = self.next_chunk(&mut body).await? {
+            if chunk.len() > bytes.capacity() - bytes.len() {
+                return Err(Refused::Incomplete);
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        if bytes.len() as u64 != length {
+            return Err(Refused::Incomplete);
+        }
+        Ok(Held { bytes, reservation })
+    }
+
+    async fn read_growing(&self, mut body: Body, decoded: Decoded) -> Result<Held, Refused> {
+        let mut room = FIRST.min(self.max_body);
+        let mut reservation = self.budget.reserve(decoded.beside(room) + BUFFERS, self.patience.room).await?;
+        let mut bytes = buffer(room)?;
+        while let Some(chunk) = self.next_chunk(&mut body).await? {
+            let needed = (bytes.len() + chunk.len()) as u64;
+            if needed > self.max_body {
+                return Err(self.too_large());
+            }
+            if needed > room {
+                let larger = room.saturating_mul(2).max(needed).min(self.max_body);
+                // While the bytes move, the old copy stands beside the new one.
+                let moving = room + larger;
+                let settled = decoded.beside(larger);
+                reservation.grow_to(moving.max(settled) + BUFFERS, self.patience.room).await?;
+                let mut enlarged = buffer(larger)?;
+                enlarged.extend_from_slice(&bytes);
+                bytes = enlarged;
+                reservation.shrink_to(settled + BUFFERS);
+                room = larger;
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(Held { bytes, reservation })
+    }
+
+    async fn next_chunk(&self, body: &mut Body) -> Result<Option<Bytes>, Refused> {
+        loop {
+            match timeout(self.patience.idle, body.frame()).await {
+                // Trailers carry nothing that is kept.
+                Ok(Some(Ok(frame))) => {
+                    if let Ok(chunk) = frame.into_data() {
+                        return Ok(Some(chunk));
+                    }
+                }
+                Ok(None) => return Ok(None),
+                Ok(Some(Err(_))) | Err(_) => return Err(Refused::Incomplete),
+            }
+        }
+    }
+
+    fn too_large(&self) -> Refused {
+        Refused::TooLarge { limit: self.max_body }
+    }
+}
+
+impl Decoded {
+    /// The bytes that a body of `length` and its decoded copy take together.
+    fn beside(self, length: u64) -> u64 {
+        match self {
+            Self::Yes => length.saturating_add(length.div_ceil(4).saturating_mul(3)),
+            Self::No => length,
+        }
+    }
+}
+
+/// What the connection knows of the length comes before what a header says: a chunked body has none.
+fn declared_length(headers: &HeaderMap, body: &Body) -> Option<u64> {
+    body.size_hint().exact().or_else(|| {
+        let text = headers.get(CONTENT_LENGTH)?.to_str().ok()?;
+        text.parse().ok()
+    })
+}
+
+/// Memory that the machine refuses is a reply, not an abort.
+fn buffer(length: u64) -> Result<Buffer, Refused> {
+    let length = usize::try_from(length).map_err(|_| Refused::Busy)?;
+    Buffer::with_capacity(length).map_err(|_| Refused::Busy)
+}
+
+impl From<Full> for Refused {
+    fn from(_: Full) -> Self {
+        Self::Busy
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { limit } => write!(f, "the body is larger than {limit} bytes, the limit set by `PERSISTOR_MAX_BODY`"),
+            Self::Busy => f.write_str("no memory was free in time; try again"),
+            Self::Incomplete => f.write_str("the body broke off before its end"),
+        }
+    }
+}
+
+impl Error for Refused {}
+
+#[cfg(test)]
+mod tests;
