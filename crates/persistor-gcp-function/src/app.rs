@@ -1,0 +1,118 @@
+//! The handler: request → message → outcome → reply. It is made apart from the program, so that tests call it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
+use persistor_core::{Outcome, Persist, Stream};
+use persistor_serve::{Decoded, Intake, Ready, Refusal, catch_panics, health_routes};
+
+use crate::archive::cause;
+use crate::fault::Fault;
+use crate::settings::Push;
+use crate::streams::Streams;
+use crate::{path, pushed, reply};
+
+/// What a handler needs; one for the life of the program.
+#[derive(Debug)]
+pub struct App {
+    persist: Persist,
+    push: Push,
+    stream: Option<Stream>,
+    intake: Intake,
+    streams: Streams,
+}
+
+impl App {
+    /// A handler that stores through `persist`. `stream` names the stream where a path does not.
+    pub fn new(persist: Persist, push: Push, stream: Option<Stream>, intake: Intake) -> Self {
+        Self { persist, push, stream, intake, streams: Streams::default() }
+    }
+
+    /// What messages are stored through.
+    pub(crate) fn persist(&self) -> &Persist {
+        &self.persist
+    }
+
+    /// All routes: `/health/…`, and every other path for pushes.
+    pub fn router(self: Arc<Self>, ready: Ready) -> Router {
+        let nowhere = || async { no_such_path().into_response() };
+        let pushes =
+            Router::new().route("/health", any(nowhere)).route("/health/{*rest}", any(nowhere)).fallback(push).with_state(self);
+        health_routes(ready).merge(pushes).layer(catch_panics())
+    }
+
+    async fn store(&self, request: Request) -> Result<Outcome, Fault> {
+        if request.method() != Method::POST {
+            return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "a push is a POST").into());
+        }
+        let stream = path::stream(request.uri().path()).map_err(|_| no_such_path())?;
+        let (parts, body) = request.into_parts();
+        let decoded = if self.push == Push::Wrapped { Decoded::Yes } else { Decoded::No };
+        let held = self.intake.read(&parts.headers, body, decoded).await.map_err(Refusal::from)?;
+        let pushed = match self.push {
+            Push::Wrapped => pushed::wrapped(held),
+            Push::Unwrapped => pushed::unwrapped(&parts.headers, held),
+        };
+        let message = pushed?.message(stream.or_else(|| self.stream.clone()))?;
+        if self.streams.is_new_clash(message.stream(), message.entity()) {
+            let (stream, entity) = (message.stream().as_str(), message.entity().as_str());
+            tracing::warn!(
+                stream,
+                entity,
+                "a stream gets messages of a second entity; give each subscription a push path of its own"
+            );
+        }
+        let message_id = message.id().as_str().to_owned();
+        let outcome = self.persist.persist(vec![message]).await.pop();
+        let outcome = outcome.ok_or_else(|| Refusal::unavailable("not-stored", "no outcome"))?;
+        log(&outcome, &message_id);
+        Ok(outcome)
+    }
+}
+
+async fn push(State(app): State<Arc<App>>, request: Request) -> Response {
+    match app.store(request).await {
+        Ok(outcome) => reply::reply(&outcome),
+        Err(Fault { refusal, message_id }) => {
+            let Refusal { error, reason, .. } = &refusal;
+            tracing::warn!(error, reason, message_id, "refused a push; the broker keeps the message");
+            let allow = refusal.status == StatusCode::METHOD_NOT_ALLOWED;
+            let mut response = refusal.into_response();
+            if allow {
+                response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
+            }
+            response
+        }
+    }
+}
+
+fn log(outcome: &Outcome, message_id: &str) {
+    match outcome {
+        Outcome::Stored(key) => tracing::debug!(message_id, key = key.as_str(), "stored"),
+        Outcome::AlreadyStored(key) => tracing::debug!(message_id, key = key.as_str(), "already stored"),
+        Outcome::Retryable(error) => {
+            tracing::error!(
+                message_id,
+                reason = error.to_string(),
+                cause = cause(error),
+                "not stored; the broker delivers the message again"
+            );
+        }
+        Outcome::Rejected(error) => {
+            tracing::error!(
+                message_id,
+                reason = error.to_string(),
+                cause = cause(error),
+                "not stored; the broker keeps the message"
+            );
+        }
+    }
+}
+
+fn no_such_path() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "no-such-path", "a push path is `/` or `/STREAM`, one segment of UTF-8")
+}

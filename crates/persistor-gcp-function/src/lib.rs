@@ -1,0 +1,22 @@
+//! The Google Cloud function: a Pub/Sub push request becomes a message, the message an outcome, the outcome a status.
+//!
+//! [`run`] is the whole program behind [`Settings`]; [`App`] is the handler alone, for tests and for embedding. Storing is
+//! `persistor-core`'s, listening `persistor-serve`'s.
+#![warn(missing_docs)]
+
+mod app;
+mod archive;
+mod base64_text;
+mod envelope;
+mod fault;
+mod path;
+mod pushed;
+mod reply;
+mod run;
+mod settings;
+mod streams;
+mod unwrapped;
+
+pub use app::App;
+pub use run::{Listening, run};
+pub use settings::{Push, Settings};

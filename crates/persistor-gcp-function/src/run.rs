@@ -1,0 +1,83 @@
+//! The program: from settings to the end of the last request.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use persistor_core::{Layout, Location, Persist};
+use persistor_serve::{Budget, Intake, Ready, init_log, install_panic_hook, serve, shutdown_signal};
+
+use crate::app::App;
+use crate::archive::{self, cause};
+use crate::settings::{Push, Settings};
+
+/// What is known once the program listens.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Listening {
+    /// The address, with the port that was taken.
+    pub address: SocketAddr,
+    /// Where blobs go.
+    pub archive: Location,
+    /// How keys are made.
+    pub layout: Layout,
+    /// The form of a push.
+    pub push: Push,
+}
+
+/// Serves until SIGTERM or ctrl-C, then drains. `warnings` are those of the settings; `announce` is called once, when
+/// requests are taken.
+///
+/// # Errors
+/// If the archive cannot be opened or the address not be bound; nothing that happens later ends the program.
+pub fn run(settings: Settings, warnings: &[String], announce: impl FnOnce(&Listening)) -> anyhow::Result<()> {
+    init_log(settings.serve.log);
+    install_panic_hook();
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+    runtime.block_on(async {
+        let writer = archive::open(&settings.archive)?;
+        let listener = tokio::net::TcpListener::bind(settings.serve.listen)
+            .await
+            .with_context(|| format!("listen on {}: choose another port with PORT", settings.serve.listen))?;
+        let address = listener.local_addr().context("read the address listened on")?;
+
+        let persist = Persist::new(writer, settings.layout.clone(), settings.record, settings.serve.write_timeout);
+        let intake = Intake::new(settings.serve.max_body, Budget::new(settings.serve.memory));
+        let app = Arc::new(App::new(persist, settings.push, settings.stream, intake));
+        let first = app.clone();
+        tokio::spawn(async move {
+            if let Err(error) = first.persist().write_layout().await {
+                tracing::error!(
+                    reason = error.to_string(),
+                    cause = cause(&error),
+                    "the archive does not take the layout; it is tried again before the first acknowledgement"
+                );
+            }
+        });
+        let listening = Listening { address, archive: settings.archive, layout: settings.layout, push: settings.push };
+        tracing::info!(
+            address = address.ip().to_string(),
+            port = address.port(),
+            archive = listening.archive.to_string(),
+            version = env!("CARGO_PKG_VERSION"),
+            "listening"
+        );
+        announce(&listening);
+
+        let ready = Ready::new();
+        let router = app.router(ready.clone());
+        let drained = serve(listener, router, settings.serve.drain_timeout, ready, shutdown_signal()).await;
+        tracing::info!(
+            finished = drained.finished,
+            cut = drained.cut,
+            "drained: of the requests in flight, so many finished, and so many were cut unacknowledged"
+        );
+        Ok::<_, anyhow::Error>(())
+    })?;
+    // Writes that a request no longer waits for may still be under way; they need not be waited for, since nothing acknowledged them.
+    runtime.shutdown_background();
+    Ok(())
+}

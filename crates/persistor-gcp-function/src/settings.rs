@@ -1,0 +1,75 @@
+//! What this function is told at start, resolved once.
+
+use persistor_core::{Layout, Location, RecordPlace, Stream, Template};
+use persistor_serve::{Environment, Faults, Resolver, ServeSettings, one_of};
+
+/// The form in which the subscription pushes. It is told and never guessed: a publisher controls the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Push {
+    /// A JSON envelope with the payload in base64: the subscription's default, and what Eventarc sends.
+    Wrapped,
+    /// The body is the payload; metadata and attributes are headers.
+    Unwrapped,
+}
+
+/// Every setting, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Listening, limits and logs.
+    pub serve: ServeSettings,
+    /// Where blobs go.
+    pub archive: Location,
+    /// The stream's name where the URL's path does not say it.
+    pub stream: Option<Stream>,
+    /// How keys are made.
+    pub layout: Layout,
+    /// Where records are kept.
+    pub record: RecordPlace,
+    /// The form of a push.
+    pub push: Push,
+}
+
+impl Settings {
+    /// Reads all settings; returns them with warnings to log.
+    ///
+    /// # Errors
+    /// All faults together, each naming its variable.
+    pub fn resolve(environment: &Environment) -> Result<(Self, Vec<String>), Faults> {
+        let mut resolver = Resolver::new(environment);
+        let serve = ServeSettings::resolve(&mut resolver);
+        let archive = resolver.value("PERSISTOR_ARCHIVE", location);
+        let stream = resolver.value("PERSISTOR_STREAM", |text| Stream::new(text).map_err(|error| error.to_string()));
+        let template = resolver.value("PERSISTOR_KEY_TEMPLATE", |text| Template::parse(text).map_err(|error| error.to_string()));
+        let record = resolver.value("PERSISTOR_RECORD", |text| {
+            one_of(&["auto", "always"])(text).map(|text| if text == "always" { RecordPlace::Always } else { RecordPlace::Auto })
+        });
+        let push = resolver.value("PERSISTOR_PUSH", |text| {
+            one_of(&["wrapped", "unwrapped"])(text).map(|text| if text == "unwrapped" { Push::Unwrapped } else { Push::Wrapped })
+        });
+        let crowded = serve.as_ref().filter(|serve| serve.memory < largest_push(serve.max_body));
+        let crowded = crowded.map(|serve| {
+            let needed = largest_push(serve.max_body);
+            format!("PERSISTOR_MEMORY is less than the {needed} bytes that a push of PERSISTOR_MAX_BODY takes with its decoded copy: it is admitted alone, and more memory is used then")
+        });
+        let settings = (|| {
+            Some(Self { serve: serve?, archive: archive?, stream, layout: Layout::new(template?), record: record?, push: push? })
+        })();
+        let mut warnings = resolver.finish()?;
+        warnings.extend(crowded);
+        // Every setting but the stream has a default, so without a fault there is nothing missing.
+        Ok((settings.expect("a value or a fault for each setting"), warnings))
+    }
+}
+
+/// The bytes that the largest push takes with its decoded copy.
+fn largest_push(max_body: u64) -> u64 {
+    max_body.saturating_add(max_body / 4 * 3)
+}
+
+fn location(text: &str) -> Result<Location, String> {
+    match Location::parse(text) {
+        Ok(Location::Url { scheme, .. }) => Err(format!("`{scheme}://` is not a kind of archive that this version can write to")),
+        Ok(location) => Ok(location),
+        Err(error) => Err(error.to_string()),
+    }
+}
