@@ -1,0 +1,5 @@
+//! A file a command.
+
+pub(crate) mod serve;
+#[cfg(feature = "gcp")]
+pub(crate) mod r#try;

@@ -1,0 +1,77 @@
+//! `persistor try`: the loop in one command, without a cloud. Every part of it but the broker is the real one: the handler is this
+//! program's own `serve gcp`, killed with SIGKILL and started again on the way, and what is counted is what is on the disk.
+
+mod account;
+mod broker;
+mod handler;
+mod sample;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::exit::Exit;
+use account::Account;
+use broker::Broker;
+use handler::Handler;
+use sample::Sample;
+
+/// The handler is killed when so many parts of four have been acknowledged.
+const KILLS: [usize; 2] = [1, 2];
+
+#[derive(Debug, Args)]
+pub(crate) struct Try {
+    /// The folder to store into; it must be new [default: ./persistor-try, or the next free number]
+    #[arg(short, long, value_name = "FOLDER")]
+    archive: Option<PathBuf>,
+    /// How many messages to send
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    messages: u32,
+}
+
+impl Try {
+    pub(crate) fn run(self) -> anyhow::Result<Exit> {
+        let archive = new_folder(self.archive)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+        let account = runtime.block_on(send_and_compare(&archive, self.messages))?;
+        print!("{account}");
+        Ok(if account.is_whole() { Exit::Fine } else { Exit::Damage })
+    }
+}
+
+/// A folder that nothing is in: what is found there afterwards came from this run.
+fn new_folder(asked: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = asked {
+        if folder.exists() {
+            bail!("`{}` is there already: choose a new folder", folder.display());
+        }
+        return Ok(folder);
+    }
+    let numbered = |n: u32| if n == 1 { "persistor-try".into() } else { PathBuf::from(format!("persistor-try-{n}")) };
+    (1..1000).map(numbered).find(|folder| !folder.exists()).context("there are 999 folders `persistor-try…` here: remove some")
+}
+
+async fn send_and_compare(archive: &Path, messages: u32) -> anyhow::Result<Account> {
+    let samples: Vec<Sample> = (0..messages).map(Sample::new).collect();
+    let mut handler = Handler::start(archive).await?;
+    let broker = Broker::new(handler.address());
+    let progress = ProgressBar::new(u64::from(messages)).with_style(ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}")?);
+    progress.set_message("sending");
+    let sending = broker.send_all(&samples, &progress);
+    let killing = async {
+        for part in KILLS {
+            broker.acknowledged(samples.len() * part / 4).await;
+            handler.kill_and_restart().await?;
+        }
+        anyhow::Ok(())
+    };
+    let (sent, killed) = tokio::join!(sending, killing);
+    killed?;
+    sent?;
+    progress.finish_and_clear();
+    handler.stop(Duration::from_secs(20)).await?;
+    account::compare(archive, &samples, broker.tally(), KILLS.len()).await
+}
