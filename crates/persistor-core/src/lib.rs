@@ -4,7 +4,7 @@
 //! what came of it: an [`Outcome`]. A [`Reader`] lists and reads what was kept. The stored form is specified in `FORMAT.md`.
 //!
 //! This crate reads no environment variable and no clock and serves no HTTP: settings, times and stores are handed in.
-#![warn(missing_docs)]
+#![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod attribute;
 mod digest;

@@ -2,7 +2,7 @@
 //!
 //! [`run`] is the whole program behind [`Settings`]; [`App`] is the handler alone, for tests and for embedding. Storing is
 //! `persistor-core`'s, listening `persistor-serve`'s.
-#![warn(missing_docs)]
+#![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod app;
 mod archive;

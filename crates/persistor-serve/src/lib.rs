@@ -12,6 +12,7 @@
 //! A program uses the pieces in this order: [`Environment`] → [`Resolver`] → [`ServeSettings`] →
 //! [`init_log`] → [`catch_panics`] and [`health_routes`] around its own router, an [`Intake`] inside its
 //! handler → [`serve`] until [`shutdown_signal`].
+#![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod budget;
 mod buffer;

@@ -1,5 +1,4 @@
 //! A file a command.
 
 pub(crate) mod serve;
-#[cfg(feature = "gcp")]
 pub(crate) mod r#try;

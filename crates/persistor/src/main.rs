@@ -22,7 +22,6 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// See the whole idea work, without a cloud: a thousand messages through the real handler into a folder
-    #[cfg(feature = "gcp")]
     Try(commands::r#try::Try),
     /// Receive messages and store them
     Serve(commands::serve::Serve),
@@ -30,7 +29,6 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        #[cfg(feature = "gcp")]
         Command::Try(command) => command.run(),
         Command::Serve(command) => command.run(),
     };

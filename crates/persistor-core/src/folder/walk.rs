@@ -49,7 +49,11 @@ impl Walk {
             let folder = self.prefix.rfind('/').map_or("", |slash| &self.prefix[..=slash]).to_owned();
             // The root has to be there; a prefix that nothing has is an empty listing.
             fs::metadata(&self.root)?;
-            self.enter(&folder)?;
+            // A prefix that no name can have: also none that leads out of the root, or to where names are not yet blobs.
+            let leads_nowhere = folder.split_terminator('/').any(|segment| matches!(segment, "" | "." | ".."));
+            if !leads_nowhere && folder.split('/').next() != Some(TEMPORARY) {
+                self.enter(&folder)?;
+            }
         }
         let mut page = Vec::new();
         while page.len() < PAGE {

@@ -13,20 +13,17 @@ pub(crate) struct Serve {
 #[derive(Debug, Subcommand)]
 enum Source {
     /// Receive a Pub/Sub push subscription's messages: POST to /STREAM
-    #[cfg(feature = "gcp")]
     Gcp(gcp::Gcp),
 }
 
 impl Serve {
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
         match self.source {
-            #[cfg(feature = "gcp")]
             Source::Gcp(gcp) => gcp.run(),
         }
     }
 }
 
-#[cfg(feature = "gcp")]
 mod gcp {
     use std::io::IsTerminal as _;
     use std::net::{IpAddr, Ipv4Addr};
