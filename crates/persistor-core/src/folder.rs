@@ -2,8 +2,8 @@
 //!
 //! A blob is written to a temporary file in `.tmp` below the root, synced, hard-linked to its name (which never replaces
 //! anything), and the folders above it are synced up to the root. So a name is never seen without its whole content, whatever
-//! is cut when, and any number of processes may write at once. What a power cut may leave: temporary files, and folders
-//! without blobs.
+//! is cut when, and any number of processes may write at once. What a power cut may leave: temporary files, folders without blobs, and
+//! a record without its payload.
 
 mod content;
 mod walk;
@@ -31,6 +31,8 @@ const TEMPORARY: &str = ".tmp";
 #[derive(Clone, Debug)]
 pub struct FolderStore {
     root: PathBuf,
+    /// Which folder the root was when it was opened for writing.
+    opened: Option<FolderId>,
 }
 
 impl FolderStore {
@@ -41,8 +43,8 @@ impl FolderStore {
     /// [`ErrorKind::Unavailable`] or [`ErrorKind::Denied`] with the cause.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         let root = root.into();
-        make_root(&root).map_err(|error| io_error(&format!("open archive folder `{}`", root.display()), error))?;
-        Ok(Self { root })
+        let opened = make_root(&root).map_err(|error| io_error(&format!("open archive folder `{}`", root.display()), error))?;
+        Ok(Self { root, opened: Some(opened) })
     }
 
     /// Opens a folder that must be there, for reading; nothing is made or changed.
@@ -54,7 +56,7 @@ impl FolderStore {
         if !root.is_dir() {
             return Err(Error::new(ErrorKind::NotFound, format!("archive folder `{}` is not there", root.display())));
         }
-        Ok(Self { root })
+        Ok(Self { root, opened: None })
     }
 
     /// Whether names that differ only in case are one file here; such a folder cannot keep two messages whose ids do.
@@ -78,7 +80,7 @@ impl FolderStore {
                 let entry = entry?;
                 // Another process may remove the same file.
                 let old = entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|modified| modified < before);
-                if old && fs::remove_file(entry.path()).is_ok() {
+                if old && (fs::remove_file(entry.path()).is_ok() || fs::remove_dir_all(entry.path()).is_ok()) {
                     removed += 1;
                 }
             }
@@ -89,6 +91,8 @@ impl FolderStore {
 
     fn create_blocking(&self, key: &Key, content: &[Bytes]) -> io::Result<Creation> {
         let path = self.root.join(key.as_str());
+        self.check_root()?;
+        self.check_folders(&path)?;
         // Asked first so that a redelivery writes nothing; the link below is what decides.
         let creation = if is_taken(&path)? { Creation::Exists } else { self.link_new(&path, key, content)? };
         if creation == Creation::Exists {
@@ -96,7 +100,32 @@ impl FolderStore {
             File::open(&path)?.sync_all()?;
         }
         self.sync_folders(&path)?;
+        // Again, since all of this is about names: a disk may have gone in between.
+        self.check_root()?;
         Ok(creation)
+    }
+
+    /// Refuses a root that is another folder than the one opened at start: what lies beneath the mount point of a disk that is gone.
+    fn check_root(&self) -> io::Result<()> {
+        if self.opened.is_some_and(|opened| folder_id(&self.root).is_ok_and(|now| now == opened)) {
+            return Ok(());
+        }
+        Err(other_root())
+    }
+
+    /// Refuses what is in the way on the path to a blob. A link counts: listings do not follow it.
+    fn check_folders(&self, path: &Path) -> io::Result<()> {
+        for folder in path.ancestors().skip(1).take_while(|folder| *folder != self.root) {
+            match fs::symlink_metadata(folder) {
+                Ok(metadata) if metadata.is_dir() => {}
+                Ok(_) => {
+                    return Err(io::Error::new(io::ErrorKind::NotADirectory, "something that is not a folder is in the way"));
+                }
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     fn link_new(&self, path: &Path, key: &Key, content: &[Bytes]) -> io::Result<Creation> {
@@ -123,11 +152,9 @@ impl FolderStore {
         // Blobs are readable as far as the process' umask lets them be, like files made by any other program.
         #[cfg(unix)]
         builder.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
+        // Not made again where it is missing: a folder that was removed and made anew can have the number of the one before.
         builder.tempfile_in(self.root.join(TEMPORARY)).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => io::Error::new(
-                io::ErrorKind::NotFound,
-                "the folder is not the one that was opened at start: is its disk mounted? (if it was replaced on purpose, restart)",
-            ),
+            io::ErrorKind::NotFound => other_root(),
             _ => error,
         })
     }
@@ -184,20 +211,48 @@ impl Reader for FolderStore {
     }
 }
 
-fn make_root(root: &Path) -> io::Result<()> {
+fn other_root() -> io::Error {
+    let advice =
+        "the folder is not the one that was opened at start: is its disk mounted? (if it was replaced on purpose, restart)";
+    io::Error::new(io::ErrorKind::NotFound, advice)
+}
+
+/// Which folder a path leads to: its device and its number there.
+type FolderId = (u64, u64);
+
+#[cfg(unix)]
+fn folder_id(folder: &Path) -> io::Result<FolderId> {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata(folder).map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// Elsewhere disks are not mounted on folders.
+#[cfg(not(unix))]
+fn folder_id(folder: &Path) -> io::Result<FolderId> {
+    fs::metadata(folder).map(|_| (0, 0))
+}
+
+fn make_root(root: &Path) -> io::Result<FolderId> {
+    let above = std::path::absolute(root)?;
+    let missing = above.ancestors().take_while(|folder| !folder.exists()).count();
     fs::create_dir_all(root)?;
     match fs::create_dir(root.join(TEMPORARY)) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         Err(_) | Ok(()) => {}
     }
-    File::open(root)?.sync_all()?;
-    // The root's own name; a folder above that may not be opened is someone else's to keep.
-    if let Some(parent) = fs::canonicalize(root)?.parent()
-        && let Ok(parent) = File::open(parent)
-    {
-        parent.sync_all()?;
+    // The root, each folder that was made above it, and the one that holds it; that one may not be ours to open.
+    for folder in above.ancestors().take(missing + 2) {
+        match File::open(folder) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            opened => opened?.sync_all()?,
+        }
     }
-    Ok(())
+    let probe = tempfile::tempdir_in(root.join(TEMPORARY))?;
+    File::create(probe.path().join("a"))?;
+    fs::hard_link(probe.path().join("a"), probe.path().join("b")).map_err(|error| {
+        io::Error::new(error.kind(), format!("its file system has no hard links, which create-only needs: {error}"))
+    })?;
+    folder_id(root)
 }
 
 /// Whether a blob has this name. Anything else that has it is in the way, and no blob.
@@ -212,7 +267,7 @@ fn is_taken(path: &Path) -> io::Result<bool> {
 
 /// Runs blocking file work beside the async threads. A caller that stops waiting leaves the work to end by itself, with what it holds.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|failed| Err(io::Error::other(failed)))
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(io::Error::other("work on files failed; the log says where")))
 }
 
 fn io_error(operation: &str, error: io::Error) -> Error {
@@ -236,6 +291,7 @@ mod tests {
         fs::write(&leftover, "half").expect("write");
         let key = Key::parse("a").expect("valid");
         store.create_blocking(&key, &[Bytes::from_static(b"whole")]).expect("create");
+
         fs::hard_link(folder.path().join("a"), folder.path().join(TEMPORARY).join("linked")).expect("link");
 
         let now = SystemTime::now();
@@ -257,6 +313,20 @@ mod tests {
         fs::create_dir(&root).expect("the mount point beneath");
         assert!(store.create_blocking(&key, &[]).is_err());
         assert_eq!(fs::read_dir(&root).expect("list").count(), 0);
+
+        // However much it looks like an archive: an earlier start may have made one here, when the disk was not mounted yet.
+        let (disk, beneath) = (parent.path().join("disk"), parent.path().join("beneath"));
+        let store = FolderStore::open(&disk).expect("open");
+        FolderStore::open(&beneath).expect("open");
+        store.create_blocking(&key, &[]).expect("the disk is there");
+        fs::rename(&disk, parent.path().join("gone")).expect("rename");
+        fs::rename(&beneath, &disk).expect("rename");
+        assert!(store.create_blocking(&key, &[]).is_err());
+        assert!(!disk.join("a").exists());
+        fs::rename(&disk, &beneath).expect("rename");
+        fs::rename(parent.path().join("gone"), &disk).expect("rename");
+        assert_eq!(store.create_blocking(&key, &[]).expect("the disk is back"), Creation::Exists);
+
         assert!(FolderStore::existing(parent.path().join("none")).is_err());
     }
 
@@ -266,7 +336,9 @@ mod tests {
         let store = FolderStore::open(folder.path()).expect("open");
         fs::create_dir(folder.path().join("a")).expect("mkdir");
         fs::write(folder.path().join("f"), "").expect("write");
-        for name in ["a", "f/b"] {
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(folder.path().join("a"), folder.path().join("link")).expect("link");
+        for name in ["a", "f/b", "link", "link/b"] {
             let key = Key::parse(name).expect("valid");
             assert!(store.create_blocking(&key, &[]).is_err(), "{name}");
         }

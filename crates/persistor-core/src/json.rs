@@ -10,7 +10,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// A JSON value without numbers (quantities are strings) and without a name that stands twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Json {
+pub(crate) enum Json {
     /// `null`
     Null,
     /// `true` or `false`
@@ -28,14 +28,21 @@ impl Json {
     ///
     /// # Errors
     /// The reason, which quotes names but never values.
-    pub fn decode(text: &str) -> Result<Self, serde_json::Error> {
+    pub(crate) fn decode(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
     }
 
     /// The canonical text.
-    pub fn encode(&self) -> String {
+    pub(crate) fn encode(&self) -> String {
         let mut out = String::new();
         self.write(&mut out);
+        out
+    }
+
+    /// The canonical text of an object of these members.
+    pub(crate) fn encode_object(members: &BTreeMap<String, Self>) -> String {
+        let mut out = String::new();
+        write_object(members, &mut out);
         out
     }
 
@@ -55,20 +62,22 @@ impl Json {
                 }
                 out.push(']');
             }
-            Self::Object(members) => {
-                out.push('{');
-                for (n, (name, value)) in members.iter().enumerate() {
-                    if n > 0 {
-                        out.push(',');
-                    }
-                    write_string(name, out);
-                    out.push(':');
-                    value.write(out);
-                }
-                out.push('}');
-            }
+            Self::Object(members) => write_object(members, out),
         }
     }
+}
+
+fn write_object(members: &BTreeMap<String, Json>, out: &mut String) {
+    out.push('{');
+    for (n, (name, value)) in members.iter().enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        write_string(name, out);
+        out.push(':');
+        value.write(out);
+    }
+    out.push('}');
 }
 
 fn write_string(text: &str, out: &mut String) {

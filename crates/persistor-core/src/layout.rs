@@ -60,7 +60,7 @@ impl Layout {
     /// [`ErrorKind::Unsupported`] where a later version wrote it, [`ErrorKind::Damaged`] where it is not a layout.
     pub fn decode(text: &str) -> Result<Self> {
         let Ok(Json::Object(members)) = Json::decode(text) else {
-            return Err(Error::damaged("a layout is not a JSON object"));
+            return Err(later_or_damaged(text, "layout"));
         };
         let known = [("format", FORMAT), ("kind", "layout"), ("digest", DIGEST), ("escape", ESCAPE)];
         for (name, expected) in known {
@@ -78,8 +78,20 @@ impl Layout {
             }
             _ => return Err(Error::damaged("a layout lacks `requires`")),
         }
-        Ok(Self::new(Template::parse(string(&members, "template")?)?))
+        let template = Template::parse(string(&members, "template")?);
+        template.map(Self::new).map_err(|error| Error::damaged("a layout's `template` breaks the rules").with_source(error))
     }
+}
+
+/// The error for a document of `kind` that is not JSON as this version knows it: a later version's may hold anything else than
+/// its `format` and `kind`.
+pub(crate) fn later_or_damaged(text: &str, kind: &str) -> Error {
+    let members = serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
+    let is_other = |name: &str, known: &str| members[name].as_str().is_some_and(|text| text != known);
+    if is_other("format", FORMAT) || is_other("kind", kind) {
+        return Error::new(ErrorKind::Unsupported, format!("a {kind}'s place holds a document that this version does not know"));
+    }
+    Error::damaged(format!("a {kind} is not a JSON object without numbers and double names"))
 }
 
 fn string<'a>(members: &'a BTreeMap<String, Json>, name: &str) -> Result<&'a str> {
@@ -98,7 +110,7 @@ mod tests {
         let layout = Layout::default();
         assert_eq!(Layout::decode(&layout.encode()).expect("own document"), layout);
         assert!(layout.key().as_str().starts_with(LAYOUT_PREFIX));
-        assert_ne!(layout.key(), Layout::new(Template::parse("{time:%Y/%m/%d}/{id}-{digest}").expect("valid")).key());
+        assert_ne!(layout.key(), Layout::new(Template::parse("{stream}/{time:%Y/%m/%d}/{id}-{digest}").expect("valid")).key());
     }
 
     #[test]
@@ -109,6 +121,8 @@ mod tests {
         assert_eq!(kind(&text.replace("[]", "[\"seals\"]")), Err(ErrorKind::Unsupported));
         assert_eq!(kind(&text.replace("escape", "xscape")), Err(ErrorKind::Damaged));
         assert_eq!(kind("[]"), Err(ErrorKind::Damaged));
+        assert_eq!(kind(&text.replace("{stream}", "stream")), Err(ErrorKind::Damaged));
+        assert_eq!(kind("{\"format\":\"persistor/2\",\"kind\":\"layout\",\"depth\":3}"), Err(ErrorKind::Unsupported));
         assert!(Layout::decode(&text.replace("{\"digest\"", "{\"author\":\"later\",\"digest\"")).is_ok());
     }
 }

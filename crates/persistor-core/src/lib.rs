@@ -3,7 +3,8 @@
 //! A [`Message`] becomes a [`Key`] (by a [`Layout`]) and a [`Record`]; [`Persist`] writes both through a [`Writer`] and says
 //! what came of it: an [`Outcome`]. A [`Reader`] lists and reads what was kept. The stored form is specified in `FORMAT.md`.
 //!
-//! This crate reads no environment variable and no clock and serves no HTTP: settings, times and stores are handed in.
+//! This crate reads no environment variable and serves no HTTP, and no key or record depends on a clock: settings and stores are handed
+//! in, and times are the messages' own (only the memory store notes when a blob was made).
 #![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod attribute;
@@ -33,7 +34,6 @@ pub use error::{Error, ErrorKind, Result};
 pub use escape::{escape, unescape};
 pub use folder::FolderStore;
 pub use identity::{Entity, MessageId, Stream};
-pub use json::Json;
 pub use key::{Key, LONGEST_KEY, LONGEST_SEGMENT, RECORD_SUFFIX};
 pub use layout::{FORMAT, LAYOUT_PREFIX, Layout};
 pub use location::Location;

@@ -63,11 +63,6 @@ impl Persist {
         Self { writer, layout, record_place, write_timeout, layout_written: OnceCell::new() }
     }
 
-    /// The layout by which keys are made.
-    pub fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
     /// Writes the layout's own document, once. Programs call it at start to learn early of a store that refuses; no message is
     /// called stored before it has succeeded.
     ///
@@ -95,8 +90,19 @@ impl Persist {
         match self.in_time(&key, write).await {
             Ok(Creation::Created) => Outcome::Stored(key),
             Ok(Creation::Exists) => Outcome::AlreadyStored(key),
-            Err(error) if error.is_retryable() => Outcome::Retryable(error),
-            Err(error) => Outcome::Rejected(error),
+            Err(error) => {
+                let error = self.for_logs(error);
+                if error.is_retryable() { Outcome::Retryable(error) } else { Outcome::Rejected(error) }
+            }
+        }
+    }
+
+    /// Errors name the key. Where that holds attributes, it must not reach a log.
+    fn for_logs(&self, error: Error) -> Error {
+        if self.layout.template().holds_attributes() {
+            error.reworded("create a message's blob (its key holds attributes)")
+        } else {
+            error
         }
     }
 

@@ -7,7 +7,7 @@ use crate::digest::{is_hex, sha256_hex};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::{Entity, MessageId, Stream};
 use crate::json::Json;
-use crate::layout::FORMAT;
+use crate::layout::{FORMAT, later_or_damaged};
 use crate::message::Message;
 use crate::time::PublishTime;
 
@@ -80,7 +80,7 @@ impl Record {
     /// for all else, with the name of the member at fault and never a value.
     pub fn decode(text: &str) -> Result<Self> {
         let Ok(Json::Object(members)) = Json::decode(text) else {
-            return Err(Error::damaged("record is not a JSON object without numbers and double names"));
+            return Err(later_or_damaged(text, KIND));
         };
         let mut members = Members(members);
         // Before all else: a later version may have changed everything but these.
@@ -165,7 +165,7 @@ impl Record {
 
 /// The first 16 hex digits of the SHA-256 of the canonical record without its check.
 fn check(members: &BTreeMap<String, Json>) -> String {
-    sha256_hex(Json::Object(members.clone()).encode().as_bytes())[..CHECK_DIGITS].to_owned()
+    sha256_hex(Json::encode_object(members).as_bytes())[..CHECK_DIGITS].to_owned()
 }
 
 fn encode_attributes(attributes: &BTreeMap<String, Attribute>) -> Json {

@@ -108,6 +108,11 @@ impl Template {
         self.segments.iter().map(|segment| width(segment) + 1).sum::<usize>() - 1 + RECORD_SUFFIX.len()
     }
 
+    /// Whether keys hold attributes, which must not reach a log.
+    pub fn holds_attributes(&self) -> bool {
+        self.segments.iter().flatten().any(|part| matches!(part, Part::Attribute { .. }))
+    }
+
     /// The key of a message: a pure function of it.
     pub fn render(&self, message: &Message) -> Key {
         self.render_source(&Source {
@@ -362,20 +367,24 @@ fn check(segments: &[Vec<Part>]) -> Result<(), String> {
     if dates.len() < 3 || dates.iter().zip(DATES).any(|(date, (_, expected))| *date != expected) {
         return Err("it needs a date down to the day at least, each part once and in the order `%Y %m %d %H %M %S`".into());
     }
+    if !parts.contains(&&Part::Stream) {
+        return Err("it needs `{stream}`, since ids are unique within one entity only".into());
+    }
     if !parts.contains(&&Part::Id) {
         return Err("it needs `{id}`".into());
     }
     if parts.last() != Some(&&Part::Digest) {
         return Err("it needs `{digest}` at the very end".into());
     }
-    for segment in segments {
+    for (n, segment) in segments.iter().enumerate() {
         if segment.is_empty() {
             return Err("a segment is empty (`/` first, last or twice)".into());
         }
         if segment.iter().filter(|part| fixed_width(part).is_none()).count() > 1 {
             return Err("a segment may hold one of `{stream}`, `{id}` and `{attribute:…}`, so that keys can be read back".into());
         }
-        if width(segment) + RECORD_SUFFIX.len() > LONGEST_SEGMENT {
+        let suffix = if n + 1 == segments.len() { RECORD_SUFFIX.len() } else { 0 };
+        if width(segment) + suffix > LONGEST_SEGMENT {
             return Err(format!("a segment can be longer than {LONGEST_SEGMENT} bytes"));
         }
     }
@@ -397,15 +406,16 @@ mod tests {
             ("{time:%Y/%m/%d/%d}/{id}-{digest}", "each part once"),
             ("{time:%Y/%m/%d/%s}/{id}-{digest}", "`%Y %m %d %H %M %S` only"),
             ("{time:%Y/%m/%d/%}/{id}-{digest}", "`%Y %m %d %H %M %S` only"),
-            ("{time:%Y/%m/%d}-{digest}", "`{id}`"),
-            ("{time:%Y/%m/%d}/{digest}-{id}", "`{digest}` at the very end"),
-            ("{time:%Y/%m/%d}/{id}-{digest}-bin", "`{digest}` at the very end"),
-            ("{time:%Y/%m/%d}/{id}", "`{digest}` at the very end"),
+            ("{time:%Y/%m/%d}/{id}-{digest}", "`{stream}`"),
+            ("{stream}/{time:%Y/%m/%d}-{digest}", "`{id}`"),
+            ("{stream}/{time:%Y/%m/%d}/{digest}-{id}", "`{digest}` at the very end"),
+            ("{stream}/{time:%Y/%m/%d}/{id}-{digest}-bin", "`{digest}` at the very end"),
+            ("{stream}/{time:%Y/%m/%d}/{id}", "`{digest}` at the very end"),
             ("{id}/{time:%Y/%m/%d}/{id}-{digest}", "a field stands twice"),
             ("{time:%Y/%m/%d}/{stream}-{id}-{digest}", "so that keys can be read back"),
             ("{stream}{attribute:a|b}/{time:%Y/%m/%d}/{id}-{digest}", "so that keys can be read back"),
-            ("/{time:%Y/%m/%d}/{id}-{digest}", "a segment is empty"),
-            ("{time:%Y//%m/%d}/{id}-{digest}", "a segment is empty"),
+            ("/{stream}/{time:%Y/%m/%d}/{id}-{digest}", "a segment is empty"),
+            ("{stream}/{time:%Y//%m/%d}/{id}-{digest}", "a segment is empty"),
             ("_x/{time:%Y/%m/%d}/{id}-{digest}", "start with `_` or `.`"),
             ("{stream}/.x/{time:%Y/%m/%d}/{id}-{digest}", "start with `_` or `.`"),
             ("{time:%Y/%m/%d}/{id}_{digest}", "start with `_` or `.`"),
@@ -420,7 +430,7 @@ mod tests {
             ("{attribute:a}/{time:%Y/%m/%d}/{id}-{digest}", "a name and a default"),
             ("{shard:0}/{time:%Y/%m/%d}/{id}-{digest}", "from 1 to 8"),
             ("{shard:9}/{time:%Y/%m/%d}/{id}-{digest}", "from 1 to 8"),
-            (&format!("{{time:%Y/%m/%d}}/{}{{id}}-{{digest}}", "x".repeat(62)), "longer than 255"),
+            (&format!("{{stream}}/{{time:%Y/%m/%d}}/{}{{id}}-{{digest}}", "x".repeat(62)), "longer than 255"),
         ] {
             let error = Template::parse(text).expect_err(text);
             assert!(error.to_string().contains(reason), "{text}: {error}");
@@ -429,10 +439,11 @@ mod tests {
 
     #[test]
     fn the_longest_key_is_bounded_with_the_prefix() {
-        let longest = format!("{{time:%Y/%m/%d}}/{}{{id}}-{{digest}}", "x".repeat(61));
-        assert!(Template::parse(&longest).is_ok());
+        let longest = format!("{}{{stream}}/{{time:%Y/%m/%d}}/{}{{id}}-{{digest}}", "x".repeat(101), "x".repeat(61));
+        assert!(Template::parse(&longest).is_ok(), "`.record` stands behind the last segment only");
+        assert!(Template::parse(&format!("x{longest}")).is_err());
         let many: String = (0..7).map(|n| format!("{{attribute:a{n}|}}/")).collect();
-        assert!(Template::parse(&format!("{many}{{time:%Y/%m/%d}}/{{id}}-{{digest}}")).is_err());
+        assert!(Template::parse(&format!("{many}{{stream}}/{{time:%Y/%m/%d}}/{{id}}-{{digest}}")).is_err());
         let template = Template::default();
         let room = LONGEST_KEY - template.longest_key();
         assert!(template.check_prefix(room).is_ok());
@@ -460,8 +471,8 @@ mod tests {
         ] {
             assert_eq!(read(&name), None, "{name}");
         }
-        let sharded = Template::parse("{shard:2}/{time:%Y/%m/%d}/{id}-{digest}").expect("valid");
-        let key = |shard: &str| Key::parse(format!("{shard}/2026/11/22/142-{}", "0".repeat(32))).expect("a key");
+        let sharded = Template::parse("{shard:2}/{stream}/{time:%Y/%m/%d}/{id}-{digest}").expect("valid");
+        let key = |shard: &str| Key::parse(format!("{shard}/orders/2026/11/22/142-{}", "0".repeat(32))).expect("a key");
         assert_eq!((0..256).filter(|n| sharded.read(&key(&format!("{n:02x}"))).is_some()).count(), 1);
     }
 }

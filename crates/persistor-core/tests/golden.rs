@@ -98,6 +98,8 @@ fn what_a_later_version_requires_is_refused_and_not_called_damage() {
         let error = Record::decode(&text.replace(old, new)).expect_err("not for this version");
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{new}");
     }
+    let error = Record::decode(r#"{"format":"persistor/1","kind":"bundle","requires":[],"count":3}"#).expect_err("a number");
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "a later document may hold numbers");
     let error = Record::decode(&text.replace("\"length\":\"0\"", "\"length\":\"1\"")).expect_err("altered");
     assert_eq!(error.kind(), ErrorKind::Damaged);
 }

@@ -8,13 +8,12 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use persistor_core::{Outcome, Persist, Stream};
-use persistor_serve::{Decoded, Intake, Ready, Refusal, catch_panics, health_routes};
+use persistor_serve::{Decoded, Intake, Ready, Refusal, catch_panics, causes, health_routes};
 
-use crate::archive::cause;
 use crate::fault::Fault;
 use crate::settings::Push;
 use crate::streams::Streams;
-use crate::{path, pushed, reply};
+use crate::{path, pushed, reply, unwrapped};
 
 /// What a handler needs; one for the life of the program.
 #[derive(Debug)]
@@ -51,11 +50,18 @@ impl App {
         }
         let stream = path::stream(request.uri().path()).map_err(|_| no_such_path())?;
         let (parts, body) = request.into_parts();
-        let decoded = if self.push == Push::Wrapped { Decoded::Yes } else { Decoded::No };
-        let held = self.intake.read(&parts.headers, body, decoded).await.map_err(Refusal::from)?;
         let pushed = match self.push {
-            Push::Wrapped => pushed::wrapped(held),
-            Push::Unwrapped => pushed::unwrapped(&parts.headers, held),
+            Push::Wrapped => {
+                let held = self.intake.read(&parts.headers, body, Decoded::Yes).await.map_err(Refusal::from)?;
+                pushed::wrapped(&parts.headers, held).await
+            }
+            Push::Unwrapped => {
+                // Before the body, so that whatever is wrong with that is logged with the message id.
+                let metadata = unwrapped::decode(&parts.headers)?;
+                let held = self.intake.read(&parts.headers, body, Decoded::No).await.map_err(Refusal::from);
+                let held = held.map_err(|refusal| Fault::from(refusal).of_message(&metadata.id))?;
+                pushed::unwrapped(metadata, held).await
+            }
         };
         let message = pushed?.message(stream.or_else(|| self.stream.clone()))?;
         if self.streams.is_new_clash(message.stream(), message.entity()) {
@@ -92,13 +98,14 @@ async fn push(State(app): State<Arc<App>>, request: Request) -> Response {
 
 fn log(outcome: &Outcome, message_id: &str) {
     match outcome {
-        Outcome::Stored(key) => tracing::debug!(message_id, key = key.as_str(), "stored"),
-        Outcome::AlreadyStored(key) => tracing::debug!(message_id, key = key.as_str(), "already stored"),
+        // The key is not said: it may hold attributes.
+        Outcome::Stored(_) => tracing::debug!(message_id, "stored"),
+        Outcome::AlreadyStored(_) => tracing::debug!(message_id, "already stored"),
         Outcome::Retryable(error) => {
             tracing::error!(
                 message_id,
                 reason = error.to_string(),
-                cause = cause(error),
+                cause = causes(error),
                 "not stored; the broker delivers the message again"
             );
         }
@@ -106,7 +113,7 @@ fn log(outcome: &Outcome, message_id: &str) {
             tracing::error!(
                 message_id,
                 reason = error.to_string(),
-                cause = cause(error),
+                cause = causes(error),
                 "not stored; the broker keeps the message"
             );
         }

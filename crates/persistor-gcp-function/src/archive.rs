@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use persistor_core::{FolderStore, Location, MemoryStore, Writer};
+use persistor_serve::causes;
 
 /// Temporary files older than this are what a crash left.
 const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 3600);
@@ -21,6 +22,12 @@ pub(crate) fn open(location: &Location) -> anyhow::Result<Arc<dyn Writer>> {
         Location::Folder(path) => {
             let store = FolderStore::open(path)
                 .context("check PERSISTOR_ARCHIVE: this folder has to be there or to be made, and writable")?;
+            // Set on Cloud Run, whose own file system is memory.
+            if std::env::var_os("K_SERVICE").is_some() {
+                tracing::warn!(
+                    "the archive is a folder on Cloud Run: unless a volume is mounted there, it is gone with this instance"
+                );
+            }
             if store.ignores_case() {
                 tracing::warn!("this folder ignores the case of names: two ids that differ only in case would share a blob");
             }
@@ -40,13 +47,9 @@ async fn remove_leftovers(store: FolderStore) {
         match removed {
             Ok(Ok(0)) => {}
             Ok(Ok(files)) => tracing::info!(files, "removed temporary files that a crash left"),
-            Ok(Err(error)) => tracing::warn!(cause = cause(&error), "{error}"),
-            Err(error) => tracing::warn!(%error, "left-over temporary files were not looked for"),
+            Ok(Err(error)) => tracing::warn!(cause = causes(&error), "{error}"),
+            // A panic, which had its line; its text stays out of this one.
+            Err(_) => tracing::warn!("left-over temporary files were not looked for"),
         }
     }
-}
-
-/// The causes beneath an error, outermost first.
-pub(crate) fn cause(error: &dyn std::error::Error) -> String {
-    std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

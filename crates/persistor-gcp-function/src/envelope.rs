@@ -1,18 +1,25 @@
-//! A wrapped push: the JSON envelope, read in one pass without copying the payload's text.
+//! A wrapped push: the JSON envelope, taken apart without copying the payload's text.
 //!
 //! `{"message":{"data":"…","attributes":{…},"messageId":"…","publishTime":"…","orderingKey":"…"},"subscription":"…"}`, where id
 //! and time also come as `message_id` and `publish_time`. Source: Pub/Sub's push format and the emulator. What is unknown is passed
 //! over; what stands twice is refused at every level, since readers differ in which one they take.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::error::Category;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::fault::Fault;
+
+/// The most bytes of a body beside its data, eight times what Pub/Sub itself lets a message's attributes have.
+const MOST_METADATA: usize = 1 << 20;
+/// The most names in an envelope, ten times what Pub/Sub lets a message have.
+const MOST_NAMES: usize = 1000;
+/// The most objects and arrays inside each other.
+const MOST_LEVELS: usize = 100;
 
 /// What a push says, its payload still as the raw text of a JSON string.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,74 +32,109 @@ pub(crate) struct Envelope<'a> {
     pub(crate) data: &'a str,
 }
 
-/// Reads an envelope.
-pub(crate) fn decode(body: &[u8]) -> Result<Envelope<'_>, Fault> {
-    let outer: Outer<'_> = serde_json::from_slice(body).map_err(json_fault)?;
-    let inner = match outer.message {
-        Some(Value::Object(inner)) => inner,
-        _ => return Err(Fault::malformed("missing-message", "the body has no object `message`: is this a wrapped push?")),
-    };
-    let id = agreeing(inner.id, inner.id_snake, "bad-id", "messageId", "message_id")?;
-    let id = id.filter(|id| !id.is_empty()).ok_or_else(|| Fault::malformed("missing-id", "the message has no id"))?;
-    let envelope = (|| {
-        let time = agreeing(inner.time, inner.time_snake, "bad-time", "publishTime", "publish_time")?;
-        Ok(Envelope {
-            subscription: text(outer.subscription)
-                .map_err(|()| Fault::malformed("missing-subscription", "`subscription` is not a string"))?
+/// An envelope taken apart, its parts still raw: nothing is copied yet, and it is known how much will be.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    outer: Members<'a>,
+    inner: Members<'a>,
+    data: Option<&'a str>,
+    metadata: usize,
+}
+
+/// Takes an envelope apart.
+pub(crate) fn take_apart(body: &[u8]) -> Result<Parts<'_>, Fault> {
+    let text = std::str::from_utf8(body).map_err(|_| Fault::malformed("not-json", "the body is not UTF-8"))?;
+    let whole: &RawValue = serde_json::from_str(text).map_err(|error| {
+        // A position says where to look and holds no content, unlike the parser's own message.
+        Fault::malformed("not-json", format!("the body is not valid JSON, at line {} column {}", error.line(), error.column()))
+    })?;
+    let mut outer = Members::of(whole.get())?.unwrap_or_default();
+    let inner = outer.take("message").map(Members::of).transpose()?.flatten();
+    let mut inner =
+        inner.ok_or_else(|| Fault::malformed("missing-message", "the body has no object `message`: is this a wrapped push?"))?;
+    let data = inner.take("data");
+    let metadata = body.len() - data.map_or(0, str::len);
+    if metadata > MOST_METADATA {
+        return Err(too_large());
+    }
+    Ok(Parts { outer, inner, data, metadata })
+}
+
+impl<'a> Parts<'a> {
+    /// The bytes of the body beside its data.
+    pub(crate) fn metadata(&self) -> usize {
+        self.metadata
+    }
+
+    /// Reads the parts.
+    pub(crate) fn read(mut self) -> Result<Envelope<'a>, Fault> {
+        let id = self.agreeing("bad-id", "messageId", "message_id")?.filter(|id| !id.is_empty());
+        let id = id.ok_or_else(|| Fault::malformed("missing-id", "the message has no id"))?;
+        self.read_rest(&id).map_err(|fault| fault.of_message(&id))
+    }
+
+    fn read_rest(mut self, id: &str) -> Result<Envelope<'a>, Fault> {
+        let publish_time = self.agreeing("bad-time", "publishTime", "publish_time")?;
+        let envelope = Envelope {
+            id: id.to_owned(),
+            publish_time: publish_time.ok_or_else(|| Fault::malformed("bad-time", "the message has no publish time"))?,
+            subscription: text(self.outer.take("subscription"), "missing-subscription", "subscription")?
                 .filter(|name| !name.is_empty())
                 .ok_or_else(|| Fault::malformed("missing-subscription", "the body does not name its `subscription`"))?,
-            publish_time: time.ok_or_else(|| Fault::malformed("bad-time", "the message has no publish time"))?,
-            ordering_key: text(inner.ordering_key)
-                .map_err(|()| Fault::malformed("bad-ordering-key", "`orderingKey` is not a string"))?
-                .filter(|key| !key.is_empty()),
-            attributes: attributes(inner.attributes)?,
-            data: data(inner.data)?,
-            id: id.clone(),
-        })
-    })();
-    envelope.map_err(|fault: Fault| fault.of_message(&id))
-}
-
-/// The parser's messages give a position and never content; a name that stands twice is the one fault that is not syntax.
-fn json_fault(error: serde_json::Error) -> Fault {
-    let place = format!("line {} column {}", error.line(), error.column());
-    match error.classify() {
-        Category::Data => Fault::malformed("duplicate-name", format!("a name stands twice in one object, at {place}")),
-        _ => Fault::malformed("not-json", format!("the body is not valid JSON, at {place}")),
-    }
-}
-
-/// One value under two spellings: they may both be there if they are the same text.
-fn agreeing(camel: Field, snake: Field, error: &'static str, a: &str, b: &str) -> Result<Option<String>, Fault> {
-    let wrong = |name: &str| Fault::malformed(error, format!("`{name}` is not a string"));
-    let (camel, snake) = (text(camel).map_err(|()| wrong(a))?, text(snake).map_err(|()| wrong(b))?);
-    match (camel, snake) {
-        (Some(camel), Some(snake)) if camel != snake => Err(Fault::malformed(error, format!("`{a}` and `{b}` disagree"))),
-        (camel, snake) => Ok(camel.or(snake)),
-    }
-}
-
-fn text(field: Field) -> Result<Option<String>, ()> {
-    match field {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Text(text)) => Ok(Some(text)),
-        Some(_) => Err(()),
-    }
-}
-
-fn attributes(field: Option<Value<Names>>) -> Result<BTreeMap<String, String>, Fault> {
-    let wrong = || Fault::malformed("bad-attributes", "`attributes` is not an object of strings");
-    match field {
-        None | Some(Value::Null) => Ok(BTreeMap::new()),
-        Some(Value::Object(Names(names))) => {
-            names.into_iter().map(|(name, value)| Some((name, value?))).collect::<Option<_>>().ok_or_else(wrong)
+            ordering_key: text(self.inner.take("orderingKey"), "bad-ordering-key", "orderingKey")?.filter(|key| !key.is_empty()),
+            attributes: attributes(self.inner.take("attributes"))?,
+            data: data(self.data)?,
+        };
+        // What nobody asked for is unknown; nothing is wanted of it but that no name stands twice in it.
+        let mut names = 0;
+        let unknown = self.outer.0.iter().chain(&self.inner.0);
+        for (_, value) in unknown {
+            check_names(value, MOST_LEVELS, &mut names)?;
         }
-        Some(_) => Err(wrong()),
+        Ok(envelope)
+    }
+
+    /// One value under two spellings: they may both be there if they are the same text.
+    fn agreeing(&mut self, error: &'static str, camel: &str, snake: &str) -> Result<Option<String>, Fault> {
+        let (first, second) = (text(self.inner.take(camel), error, camel)?, text(self.inner.take(snake), error, snake)?);
+        match (first, second) {
+            (Some(first), Some(second)) if first != second => {
+                Err(Fault::malformed(error, format!("`{camel}` and `{snake}` disagree")))
+            }
+            (first, second) => Ok(first.or(second)),
+        }
     }
 }
 
-fn data(raw: Option<&RawValue>) -> Result<&str, Fault> {
-    let raw = raw.map_or("null", RawValue::get);
+fn text(raw: Option<&str>, error: &'static str, name: &str) -> Result<Option<String>, Fault> {
+    match raw {
+        None | Some("null") => Ok(None),
+        Some(raw) if raw.starts_with('"') => string(raw).map(Some),
+        Some(_) => Err(Fault::malformed(error, format!("`{name}` is not a string"))),
+    }
+}
+
+/// A string that is valid JSON and yet no text: half a surrogate pair.
+fn string(raw: &str) -> Result<String, Fault> {
+    serde_json::from_str(raw).map_err(|_| Fault::malformed("not-json", "a string escapes half of a surrogate pair"))
+}
+
+fn attributes(raw: Option<&str>) -> Result<BTreeMap<String, String>, Fault> {
+    let wrong = || Fault::malformed("bad-attributes", "`attributes` is not an object of strings");
+    let Some(raw) = raw.filter(|raw| *raw != "null") else { return Ok(BTreeMap::new()) };
+    let members = Members::of(raw)?.ok_or_else(wrong)?;
+    let attribute = |(name, value): (Cow<'_, str>, &str)| match value.starts_with('"') {
+        true => Ok((name.into_owned(), string(value)?)),
+        false => {
+            check_names(value, MOST_LEVELS, &mut 0)?;
+            Err(wrong())
+        }
+    };
+    members.0.into_iter().map(attribute).collect()
+}
+
+fn data(raw: Option<&str>) -> Result<&str, Fault> {
+    let raw = raw.unwrap_or("null");
     match raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(text) => Ok(text),
         None if raw == "null" => Ok(""),
@@ -100,154 +142,106 @@ fn data(raw: Option<&RawValue>) -> Result<&str, Fault> {
     }
 }
 
-type Field = Option<Value<Unknown>>;
-
-#[derive(Default)]
-struct Outer<'a> {
-    message: Option<Value<Inner<'a>>>,
-    subscription: Field,
-}
-
-#[derive(Default)]
-struct Inner<'a> {
-    data: Option<&'a RawValue>,
-    attributes: Option<Value<Names>>,
-    id: Field,
-    id_snake: Field,
-    time: Field,
-    time_snake: Field,
-    ordering_key: Field,
-}
-
-/// The attributes; a value that is no string is `None`.
-#[derive(Default)]
-struct Names(BTreeMap<String, Option<String>>);
-
-/// An object of which nothing is wanted but that no name stands twice in it.
-#[derive(Default)]
-struct Unknown;
-
-/// What can take the members of an object, one by one.
-trait Members<'de>: Default {
-    fn take<A: MapAccess<'de>>(&mut self, name: String, map: &mut A) -> Result<(), A::Error>;
-}
-
-impl<'de> Members<'de> for Outer<'de> {
-    fn take<A: MapAccess<'de>>(&mut self, name: String, map: &mut A) -> Result<(), A::Error> {
-        match name.as_str() {
-            "message" => self.message = Some(map.next_value()?),
-            "subscription" => self.subscription = Some(map.next_value()?),
-            _ => drop(map.next_value::<Value<Unknown>>()?),
+/// Refuses a name that stands twice in an object, at any level.
+fn check_names(raw: &str, levels: usize, names: &mut usize) -> Result<(), Fault> {
+    let children: Vec<&RawValue> = match raw.as_bytes().first() {
+        Some(b'{') => {
+            let members = Members::of(raw)?.unwrap_or_default();
+            *names += members.0.len();
+            if *names > MOST_NAMES || levels == 0 {
+                return Err(too_large());
+            }
+            return members.0.iter().try_for_each(|(_, value)| check_names(value, levels - 1, names));
         }
-        Ok(())
+        Some(b'[') if levels > 0 => serde_json::from_str(raw).map_err(|_| too_large())?,
+        Some(b'[') => return Err(too_large()),
+        _ => return Ok(()),
+    };
+    children.iter().try_for_each(|value| check_names(value.get(), levels - 1, names))
+}
+
+fn too_large() -> Fault {
+    let reason = format!("beside its data the body has over {MOST_METADATA} bytes, {MOST_NAMES} names or {MOST_LEVELS} levels");
+    Fault::malformed("metadata-too-large", reason)
+}
+
+/// The members of one object, names unescaped, values raw.
+#[derive(Debug, Default)]
+struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
+
+impl<'a> Members<'a> {
+    /// `None` if `raw`, which is valid JSON, is no object.
+    fn of(raw: &'a str) -> Result<Option<Self>, Fault> {
+        if !raw.starts_with('{') {
+            return Ok(None);
+        }
+        let members: Self = serde_json::from_str(raw).map_err(|error| match error.is_data() {
+            true => too_large(),
+            false => Fault::malformed("not-json", "a name escapes half of a surrogate pair"),
+        })?;
+        let mut names = HashSet::new();
+        match members.0.iter().all(|(name, _)| names.insert(name)) {
+            true => Ok(Some(members)),
+            false => Err(Fault::malformed("duplicate-name", "a name stands twice in one object")),
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<&'a str> {
+        let at = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.swap_remove(at).1)
     }
 }
 
-impl<'de> Members<'de> for Inner<'de> {
-    fn take<A: MapAccess<'de>>(&mut self, name: String, map: &mut A) -> Result<(), A::Error> {
-        let field = match name.as_str() {
-            "data" => {
-                self.data = Some(map.next_value()?);
-                return Ok(());
-            }
-            "attributes" => {
-                self.attributes = Some(map.next_value()?);
-                return Ok(());
-            }
-            "messageId" => &mut self.id,
-            "message_id" => &mut self.id_snake,
-            "publishTime" => &mut self.time,
-            "publish_time" => &mut self.time_snake,
-            "orderingKey" => &mut self.ordering_key,
-            _ => return map.next_value::<Value<Unknown>>().map(drop),
-        };
-        *field = Some(map.next_value()?);
-        Ok(())
-    }
-}
-
-impl<'de> Members<'de> for Names {
-    fn take<A: MapAccess<'de>>(&mut self, name: String, map: &mut A) -> Result<(), A::Error> {
-        let value = map.next_value::<Value<Unknown>>()?;
-        self.0.insert(name, if let Value::Text(text) = value { Some(text) } else { None });
-        Ok(())
-    }
-}
-
-impl<'de> Members<'de> for Unknown {
-    fn take<A: MapAccess<'de>>(&mut self, _name: String, map: &mut A) -> Result<(), A::Error> {
-        map.next_value::<Value<Self>>().map(drop)
-    }
-}
-
-/// Any JSON value. Its type is never a fault here: which one is wanted, and what its absence is called, is for the caller.
-enum Value<O> {
-    Null,
-    Text(String),
-    Object(O),
-    Other,
-}
-
-impl<'de> Deserialize<'de> for Outer<'de> {
+impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // A body that is JSON and no object has no members.
-        Value::deserialize(deserializer).map(|value| if let Value::Object(outer) = value { outer } else { Self::default() })
+        deserializer.deserialize_map(MembersVisitor)
     }
 }
 
-impl<'de, O: Members<'de>> Deserialize<'de> for Value<O> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor(std::marker::PhantomData))
-    }
-}
+struct MembersVisitor;
 
-struct ValueVisitor<O>(std::marker::PhantomData<O>);
-
-impl<'de, O: Members<'de>> Visitor<'de> for ValueVisitor<O> {
-    type Value = Value<O>;
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Value::Text(text.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        while seq.next_element::<Value<Unknown>>()?.is_some() {}
-        Ok(Value::Other)
+        f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = O::default();
-        let mut names = std::collections::HashSet::new();
-        while let Some(name) = map.next_key::<String>()? {
-            if !names.insert(name.clone()) {
-                return Err(de::Error::custom("a name stands twice"));
+        let mut members = Vec::new();
+        while let Some(Name(name)) = map.next_key()? {
+            if members.len() == MOST_NAMES {
+                return Err(de::Error::custom("too many names"));
             }
-            members.take(name, &mut map)?;
+            members.push((name, map.next_value::<&RawValue>()?.get()));
         }
-        Ok(Value::Object(members))
+        Ok(Members(members))
+    }
+}
+
+/// A name, borrowed from the body where it has no escapes.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl<'de> Visitor<'de> for NameVisitor {
+    type Value = Name<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(Name(Cow::Borrowed(name)))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Name(Cow::Owned(name.to_owned())))
     }
 }

@@ -1,14 +1,16 @@
 //! A push, of whichever form: read from a body, and made a message.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use persistor_core::{Attribute, Entity, Fidelity, Message, MessageId, Property, PublishTime, Stream};
-use persistor_serve::{Buffer, Held, Reservation};
+use persistor_serve::{Buffer, Held, Refusal, Refused, Reservation, SPARE};
 
 use crate::fault::Fault;
-use crate::{base64_text, envelope, unwrapped};
+use crate::unwrapped::Metadata;
+use crate::{base64_text, envelope};
 
 /// What both forms of a push say.
 pub(crate) struct Pushed {
@@ -33,29 +35,37 @@ impl AsRef<[u8]> for Payload {
     }
 }
 
-pub(crate) fn wrapped(held: Held) -> Result<Pushed, Fault> {
+/// Reads a wrapped push.
+pub(crate) async fn wrapped(headers: &HeaderMap, held: Held) -> Result<Pushed, Fault> {
+    if headers.contains_key("x-goog-pubsub-message-id") {
+        // A wrapped push has none; the body of an unwrapped one is its publisher's, and could say anything of itself.
+        return Err(Fault::malformed(
+            "unwrapped-push",
+            "the request has an unwrapped push's headers: set `PERSISTOR_PUSH=unwrapped`, or take `no_wrapper` from the subscription",
+        ));
+    }
     let Held { bytes: body, mut reservation } = held;
-    let envelope = envelope::decode(&body)?;
+    let parts = envelope::take_apart(&body)?;
+    let for_metadata = reserve_metadata(&mut reservation, parts.metadata()).await?;
+    let envelope = parts.read()?;
     let bytes = base64_text::decode(envelope.data).map_err(|fault| fault.of_message(&envelope.id))?;
-    let push = |payload| Pushed {
+    // The envelope's text is not needed any more.
+    reservation.shrink_to(bytes.capacity() as u64 + for_metadata);
+    Ok(Pushed {
         entity: envelope.subscription,
         id: envelope.id,
         publish_time: envelope.publish_time,
         ordering_key: envelope.ordering_key,
         attributes: envelope.attributes.into_iter().map(|(name, value)| (name, value.into())).collect(),
         fidelity: None,
-        payload,
-    };
-    // The envelope's text is not needed any more; only the payload's part stays reserved.
-    let rest = body.len() as u64 - envelope.data.len() as u64;
-    reservation.shrink_to(bytes.capacity() as u64 + rest);
-    let push = push(Bytes::from_owner(Payload { bytes, _reservation: reservation }));
-    drop(body);
-    Ok(push)
+        payload: Bytes::from_owner(Payload { bytes, _reservation: reservation }),
+    })
 }
 
-pub(crate) fn unwrapped(headers: &HeaderMap, held: Held) -> Result<Pushed, Fault> {
-    let metadata = unwrapped::decode(headers)?;
+/// Reads an unwrapped push.
+pub(crate) async fn unwrapped(metadata: Metadata, held: Held) -> Result<Pushed, Fault> {
+    let Held { bytes, mut reservation } = held;
+    reserve_metadata(&mut reservation, metadata.bytes).await.map_err(|fault| fault.of_message(&metadata.id))?;
     Ok(Pushed {
         entity: metadata.subscription,
         id: metadata.id,
@@ -63,8 +73,21 @@ pub(crate) fn unwrapped(headers: &HeaderMap, held: Held) -> Result<Pushed, Fault
         ordering_key: metadata.ordering_key,
         attributes: metadata.attributes,
         fidelity: Some(Fidelity::Headers),
-        payload: Bytes::from_owner(Payload { bytes: held.bytes, _reservation: held.reservation }),
+        payload: Bytes::from_owner(Payload { bytes, _reservation: reservation }),
     })
+}
+
+/// Reserves room for what metadata of so many bytes becomes on its way to a record, and returns it. Most pushes have little, and
+/// room for it already.
+async fn reserve_metadata(reservation: &mut Reservation, metadata: usize) -> Result<u64, Fault> {
+    /// Texts, maps and the record's canonical forms, each escaped to up to three times the bytes.
+    const COPIES: u64 = 16;
+    let room = metadata as u64 * COPIES;
+    if room > SPARE {
+        let wait = Duration::from_secs(1);
+        reservation.grow_to(reservation.bytes() + room, wait).await.map_err(|_| Refusal::from(Refused::Busy))?;
+    }
+    Ok(room.max(SPARE))
 }
 
 impl Pushed {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use persistor_core::{Layout, Location, Persist};
-use persistor_serve::{Budget, Intake, Ready, init_log, install_panic_hook, serve, shutdown_signal};
+use persistor_serve::{Budget, Intake, Ready, causes, init_log, install_panic_hook, serve, shutdown_signal};
 
 use crate::app::App;
-use crate::archive::{self, cause};
+use crate::archive;
 use crate::settings::{Push, Settings};
 
 /// What is known once the program listens.
@@ -38,10 +38,10 @@ pub fn run(settings: Settings, warnings: &[String], announce: impl FnOnce(&Liste
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     runtime.block_on(async {
-        let writer = archive::open(&settings.archive)?;
         let listener = tokio::net::TcpListener::bind(settings.serve.listen)
             .await
             .with_context(|| format!("listen on {}: choose another port with PORT", settings.serve.listen))?;
+        let writer = archive::open(&settings.archive)?;
         let address = listener.local_addr().context("read the address listened on")?;
 
         let persist = Persist::new(writer, settings.layout.clone(), settings.record, settings.serve.write_timeout);
@@ -52,7 +52,7 @@ pub fn run(settings: Settings, warnings: &[String], announce: impl FnOnce(&Liste
             if let Err(error) = first.persist().write_layout().await {
                 tracing::error!(
                     reason = error.to_string(),
-                    cause = cause(&error),
+                    cause = causes(&error),
                     "the archive does not take the layout; it is tried again before the first acknowledgement"
                 );
             }

@@ -1,7 +1,7 @@
 //! What this function is told at start, resolved once.
 
 use persistor_core::{Layout, Location, RecordPlace, Stream, Template};
-use persistor_serve::{Environment, Faults, Resolver, ServeSettings, one_of};
+use persistor_serve::{Decoded, Environment, Faults, Resolver, ServeSettings, one_of};
 
 /// The form in which the subscription pushes. It is told and never guessed: a publisher controls the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +46,9 @@ impl Settings {
         let push = resolver.value("PERSISTOR_PUSH", |text| {
             one_of(&["wrapped", "unwrapped"])(text).map(|text| if text == "unwrapped" { Push::Unwrapped } else { Push::Wrapped })
         });
-        let crowded = serve.as_ref().filter(|serve| serve.memory < largest_push(serve.max_body));
+        let crowded = serve.as_ref().filter(|serve| serve.memory < Decoded::Yes.beside(serve.max_body));
         let crowded = crowded.map(|serve| {
-            let needed = largest_push(serve.max_body);
+            let needed = Decoded::Yes.beside(serve.max_body);
             format!("PERSISTOR_MEMORY is less than the {needed} bytes that a push of PERSISTOR_MAX_BODY takes with its decoded copy: it is admitted alone, and more memory is used then")
         });
         let settings = (|| {
@@ -61,14 +61,10 @@ impl Settings {
     }
 }
 
-/// The bytes that the largest push takes with its decoded copy.
-fn largest_push(max_body: u64) -> u64 {
-    max_body.saturating_add(max_body / 4 * 3)
-}
-
 fn location(text: &str) -> Result<Location, String> {
     match Location::parse(text) {
         Ok(Location::Url { scheme, .. }) => Err(format!("`{scheme}://` is not a kind of archive that this version can write to")),
+        Ok(Location::Folder(path)) if path.exists() && !path.is_dir() => Err(format!("`{text}` is a file, not a folder")),
         Ok(location) => Ok(location),
         Err(error) => Err(error.to_string()),
     }

@@ -1,36 +1,38 @@
 //! Which entity each stream was seen with, to warn once where a stream gets a second one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, PoisonError};
 
 use persistor_core::{Entity, Stream};
 
-/// The most streams that are remembered; a sender cannot fill the memory with more.
+/// The most streams that are remembered, by hashes of their names: a sender can fill little memory with them.
 const MOST: usize = 1000;
 
 #[derive(Debug, Default)]
-pub(crate) struct Streams(Mutex<Seen>);
+pub(crate) struct Streams {
+    hasher: RandomState,
+    seen: Mutex<HashMap<u64, Seen>>,
+}
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seen {
-    entities: HashMap<Stream, Entity>,
-    warned: HashSet<Stream>,
+    entity: u64,
+    warned: bool,
 }
 
 impl Streams {
     /// Whether this is the first time that `stream` comes from another entity than before.
     pub(crate) fn is_new_clash(&self, stream: &Stream, entity: &Entity) -> bool {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match seen.entities.get(stream) {
-            Some(first) if first != entity => seen.warned.insert(stream.clone()),
-            Some(_) => false,
-            None => {
-                if seen.entities.len() < MOST {
-                    seen.entities.insert(stream.clone(), entity.clone());
-                }
-                false
-            }
+        let (stream, entity) = (self.hasher.hash_one(stream), self.hasher.hash_one(entity));
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(first) = seen.get_mut(&stream) {
+            return first.entity != entity && !std::mem::replace(&mut first.warned, true);
         }
+        if seen.len() < MOST {
+            seen.insert(stream, Seen { entity, warned: false });
+        }
+        false
     }
 }
 

@@ -50,6 +50,8 @@ pub(crate) struct Metadata {
     pub(crate) publish_time: String,
     pub(crate) ordering_key: Option<String>,
     pub(crate) attributes: BTreeMap<String, Attribute>,
+    /// Bytes of all headers together.
+    pub(crate) bytes: usize,
 }
 
 /// Reads the metadata of a push.
@@ -61,6 +63,7 @@ pub(crate) fn decode(headers: &HeaderMap) -> Result<Metadata, Fault> {
             publish_time: required(headers, "x-goog-pubsub-publish-time")?,
             ordering_key: single(headers, "x-goog-pubsub-ordering-key")?.filter(|key| !key.is_empty()),
             attributes: attributes(headers),
+            bytes: headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum(),
             id: id.clone(),
         })
     })();

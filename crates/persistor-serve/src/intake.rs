@@ -20,6 +20,8 @@ use crate::buffer::Buffer;
 const KIB: u64 = 1024;
 /// What a connection's own buffers may hold of a body besides our copy.
 const BUFFERS: u64 = 256 * KIB;
+/// What is reserved for every request beside its body, in bytes: for its connection, and for what becomes of its metadata.
+pub const SPARE: u64 = 64 * KIB;
 /// What a body of unknown length gets at first.
 const FIRST: u64 = 1024 * KIB;
 
@@ -105,7 +107,7 @@ impl Intake {
             return Err(self.too_large());
         }
         let reservation =
-            self.budget.reserve(decoded.beside(length).saturating_add(length.min(BUFFERS)), self.patience.room).await?;
+            self.budget.reserve(decoded.beside(length).saturating_add(length.clamp(SPARE, BUFFERS)), self.patience.room).await?;
         let mut bytes = buffer(length)?;
         while let Some(chunk) = self.next_chunk(&mut body).await? {
             if chunk.len() > bytes.capacity() - bytes.len() {
@@ -167,7 +169,7 @@ impl Intake {
 
 impl Decoded {
     /// The bytes that a body of `length` and its decoded copy take together.
-    fn beside(self, length: u64) -> u64 {
+    pub fn beside(self, length: u64) -> u64 {
         match self {
             Self::Yes => length.saturating_add(length.div_ceil(4).saturating_mul(3)),
             Self::No => length,

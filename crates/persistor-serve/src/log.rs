@@ -26,6 +26,11 @@ pub fn init(level: LevelFilter) {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
+/// The causes beneath an error, outermost first, in one line: what its own text leaves out.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// Dependencies may log bodies below `warn`, so their targets never go there.
 fn filter(level: LevelFilter) -> Targets {
     Targets::new().with_target("persistor", level).with_default(level.min(LevelFilter::WARN))

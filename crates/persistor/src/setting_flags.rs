@@ -1,5 +1,6 @@
 //! The settings as flags: made from the one table, so that a flag is its variable in another spelling.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use persistor_serve::{Environment, SETTINGS, Setting};
 
@@ -29,7 +30,11 @@ impl Args for SettingFlags {
             let flag_name = flag(setting);
             let value_name = flag_name.to_uppercase().replace('-', "_");
             let help = format!("{} [variable: {}] [default: {}]", setting.meaning, setting.name, setting.default);
-            let arg = Arg::new(setting.name).long(flag_name).value_name(value_name).help(help);
+            let arg = Arg::new(setting.name)
+                .long(flag_name)
+                .value_name(value_name)
+                .help(help)
+                .value_parser(NonEmptyStringValueParser::new());
             command.arg(if setting.name == "PERSISTOR_ARCHIVE" { arg.short('a') } else { arg })
         })
     }

@@ -9,6 +9,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 use super::{TEMPORARY, blocking, io_error};
 use crate::error::Result;
+use crate::key::Key;
 use crate::reader::Entry;
 
 /// Entries a visit to the blocking threads.
@@ -69,6 +70,12 @@ impl Walk {
 
     fn enter(&mut self, folder: &str) -> io::Result<()> {
         let entries = match fs::read_dir(self.root.join(folder)) {
+            // Such as the `lost+found` of a disk: not ours to read, and no key leads there.
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied && Key::parse(folder.trim_end_matches('/')).is_err() =>
+            {
+                return Ok(());
+            }
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
             entries => entries?,
         };

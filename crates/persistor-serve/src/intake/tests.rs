@@ -63,7 +63,7 @@ async fn a_declared_body_takes_its_length_and_no_more() {
         let held = held.expect("it fits");
         assert_eq!(&held.bytes[..], bytes);
         assert_eq!(held.bytes.capacity() as u64, length);
-        assert_eq!(held.reservation.bytes(), length + length.min(BUFFERS));
+        assert_eq!(held.reservation.bytes(), length + length.clamp(SPARE, BUFFERS));
         drop(held);
         let (_, body) = chunked(length, End::Ends);
         let (_, reserved) = read(&intake, &declaring(length), body, Decoded::Yes).await.expect("it fits");

@@ -13,6 +13,9 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use persistor_core::Location;
+use persistor_serve::shutdown_signal;
+
 use crate::exit::Exit;
 use account::Account;
 use broker::Broker;
@@ -45,6 +48,9 @@ impl Try {
 /// A folder that nothing is in: what is found there afterwards came from this run.
 fn new_folder(asked: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     if let Some(folder) = asked {
+        if !matches!(Location::parse(&folder.to_string_lossy()), Ok(Location::Folder(_))) {
+            bail!("`{}` is not a folder: a try stores into a new folder", folder.display());
+        }
         if folder.exists() {
             bail!("`{}` is there already: choose a new folder", folder.display());
         }
@@ -68,9 +74,15 @@ async fn send_and_compare(archive: &Path, messages: u32) -> anyhow::Result<Accou
         }
         anyhow::Ok(())
     };
-    let (sent, killed) = tokio::join!(sending, killing);
-    killed?;
-    sent?;
+    // What fails first ends all; also ctrl-C, which must not leave the handler behind.
+    let interrupted = async {
+        shutdown_signal().await;
+        bail!("interrupted; what was stored until then is in `{}`", archive.display())
+    };
+    tokio::select! {
+        done = async { tokio::try_join!(sending, killing) } => { done?; }
+        ended = interrupted => ended?,
+    }
     progress.finish_and_clear();
     handler.stop(Duration::from_secs(20)).await?;
     account::compare(archive, &samples, broker.tally(), KILLS.len()).await

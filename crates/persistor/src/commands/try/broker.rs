@@ -20,10 +20,10 @@ use super::sample::{STREAM, Sample};
 
 /// Deliveries under way at the same time.
 const AT_ONCE: usize = 16;
-/// Before a message that was not acknowledged is delivered again.
-const PAUSE: Duration = Duration::from_millis(20);
+/// Before a message that was not acknowledged is delivered again: at first, and at most.
+const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)];
 /// For one message, all its deliveries together: longer than any restart takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) struct Broker {
@@ -81,10 +81,12 @@ impl Broker {
 
     async fn deliver(&self, sample: &Sample) -> anyhow::Result<()> {
         let body = sample.push();
+        let [mut pause, longest] = PAUSES;
         let delivered = timeout(PATIENCE, async {
             while !self.post(body.clone()).await {
                 self.unanswered.fetch_add(1, Ordering::Relaxed);
-                sleep(PAUSE).await;
+                sleep(pause).await;
+                pause = (pause * 2).min(longest);
             }
         });
         if delivered.await.is_err() {

@@ -57,7 +57,9 @@ async fn spawn(archive: &Path, address: SocketAddr) -> anyhow::Result<Child> {
     for setting in persistor_serve::SETTINGS {
         command.env_remove(setting.name);
     }
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true).spawn().context("start the handler")?;
+    // Its log is talk here: only errors, and a person should see them.
+    let mut child =
+        command.stdin(Stdio::null()).stdout(std::io::stderr()).kill_on_drop(true).spawn().context("start the handler")?;
     let deadline = Instant::now() + START;
     while TcpStream::connect(address).await.is_err() {
         if let Some(status) = child.try_wait().context("watch the handler")? {
