@@ -6,7 +6,6 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::any;
 use persistor_core::{Outcome, Persist, Stream};
 use persistor_serve::{Decoded, Intake, Ready, Refusal, catch_panics, causes, health_routes};
 
@@ -38,17 +37,21 @@ impl App {
 
     /// All routes: `/health/…`, and every other path for pushes.
     pub fn router(self: Arc<Self>, ready: Ready) -> Router {
-        let nowhere = || async { no_such_path().into_response() };
-        let pushes =
-            Router::new().route("/health", any(nowhere)).route("/health/{*rest}", any(nowhere)).fallback(push).with_state(self);
-        health_routes(ready).merge(pushes).layer(catch_panics())
+        // A health path asked in another way is no push either, but refused and logged like one.
+        let app = self.clone();
+        let health = health_routes(ready).method_not_allowed_fallback(move |request| push(State(app.clone()), request));
+        health.merge(Router::new().fallback(push).with_state(self)).layer(catch_panics())
     }
 
     async fn store(&self, request: Request) -> Result<Outcome, Fault> {
+        let path = request.uri().path();
+        if path == "/health" || path.starts_with("/health/") {
+            return Err(no_such_path().into());
+        }
         if request.method() != Method::POST {
             return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "a push is a POST").into());
         }
-        let stream = path::stream(request.uri().path()).map_err(|_| no_such_path())?;
+        let stream = path::stream(path).map_err(|_| no_such_path())?;
         let (parts, body) = request.into_parts();
         let pushed = match self.push {
             Push::Wrapped => {

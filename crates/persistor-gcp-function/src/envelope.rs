@@ -68,13 +68,13 @@ impl<'a> Parts<'a> {
 
     /// Reads the parts.
     pub(crate) fn read(mut self) -> Result<Envelope<'a>, Fault> {
-        let id = self.agreeing("bad-id", "messageId", "message_id")?.filter(|id| !id.is_empty());
+        let id = self.agreeing(["bad-id", "conflicting-id"], "messageId", "message_id")?.filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| Fault::malformed("missing-id", "the message has no id"))?;
         self.read_rest(&id).map_err(|fault| fault.of_message(&id))
     }
 
     fn read_rest(mut self, id: &str) -> Result<Envelope<'a>, Fault> {
-        let publish_time = self.agreeing("bad-time", "publishTime", "publish_time")?;
+        let publish_time = self.agreeing(["bad-time", "conflicting-time"], "publishTime", "publish_time")?;
         let envelope = Envelope {
             id: id.to_owned(),
             publish_time: publish_time.ok_or_else(|| Fault::malformed("bad-time", "the message has no publish time"))?,
@@ -95,11 +95,11 @@ impl<'a> Parts<'a> {
     }
 
     /// One value under two spellings: they may both be there if they are the same text.
-    fn agreeing(&mut self, error: &'static str, camel: &str, snake: &str) -> Result<Option<String>, Fault> {
+    fn agreeing(&mut self, [error, conflict]: [&'static str; 2], camel: &str, snake: &str) -> Result<Option<String>, Fault> {
         let (first, second) = (text(self.inner.take(camel), error, camel)?, text(self.inner.take(snake), error, snake)?);
         match (first, second) {
             (Some(first), Some(second)) if first != second => {
-                Err(Fault::malformed(error, format!("`{camel}` and `{snake}` disagree")))
+                Err(Fault::malformed(conflict, format!("`{camel}` and `{snake}` disagree")))
             }
             (first, second) => Ok(first.or(second)),
         }

@@ -37,12 +37,10 @@ impl AsRef<[u8]> for Payload {
 
 /// Reads a wrapped push.
 pub(crate) async fn wrapped(headers: &HeaderMap, held: Held) -> Result<Pushed, Fault> {
-    if headers.contains_key("x-goog-pubsub-message-id") {
+    if let Some(id) = headers.get("x-goog-pubsub-message-id") {
         // A wrapped push has none; the body of an unwrapped one is its publisher's, and could say anything of itself.
-        return Err(Fault::malformed(
-            "unwrapped-push",
-            "the request has an unwrapped push's headers: set `PERSISTOR_PUSH=unwrapped`, or take `no_wrapper` from the subscription",
-        ));
+        let reason = "the request has an unwrapped push's headers: set `PERSISTOR_PUSH=unwrapped`, or take `no_wrapper` from the subscription";
+        return Err(Fault::malformed("unwrapped-push", reason).of_message(&String::from_utf8_lossy(id.as_bytes())));
     }
     let Held { bytes: body, mut reservation } = held;
     let parts = envelope::take_apart(&body)?;

@@ -1,0 +1,101 @@
+//! The parts that are not ours: where they are on this machine, and what happens to a test whose part is missing.
+//!
+//! `tests/run` names each part in a variable; without the variable the machine is looked at.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Says that the running test is skipped, on standard error whatever the test runner captures; the test then returns. In CI a skip
+/// is a failure.
+///
+/// # Panics
+/// With `CI=true` in the environment.
+pub fn skip(reason: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("test");
+    assert!(std::env::var_os("CI").is_none_or(|value| value != "true"), "{test} may not be skipped in CI: {reason}");
+    // The stream itself: what goes through `eprintln!` is shown for failed tests only.
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
+}
+
+/// Java and Google's Pub/Sub emulator for it.
+#[derive(Clone, Debug)]
+pub struct PubsubEmulator {
+    pub java: PathBuf,
+    pub jar: PathBuf,
+}
+
+/// The Pub/Sub emulator, or a skip.
+pub fn pubsub_emulator() -> Option<PubsubEmulator> {
+    let found = named("TEST_JAVA")
+        .or_else(|| on_path("java"))
+        .zip(named("TEST_PUBSUB_EMULATOR_JAR").or_else(|| jar_below(&gcloud_root()?)))
+        .map(|(java, jar)| PubsubEmulator { java, jar });
+    or_skip(found, "java or the Pub/Sub emulator is missing (gcloud components install pubsub-emulator)")
+}
+
+/// libfaketime, which moves a program's clock, or a skip.
+pub fn faketime_library() -> Option<PathBuf> {
+    let library = || {
+        let folders = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime", "/usr/lib/faketime"];
+        folders.iter().map(|folder| Path::new(folder).join("libfaketimeMT.so.1")).find(|path| path.is_file())
+    };
+    or_skip(named("TEST_FAKETIME_LIB").or_else(library), "libfaketime is missing (Debian: libfaketime)")
+}
+
+/// strace, if it may attach itself to a running program here, or a skip.
+pub fn strace() -> Option<PathBuf> {
+    let strace = or_skip(named("TEST_STRACE").or_else(|| on_path("strace")), "strace is missing (Debian: strace)")?;
+    let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    let allowed = is_root() || matches!(scope.trim(), "" | "0");
+    or_skip(allowed.then_some(strace), "this user may not trace a running program (kernel.yama.ptrace_scope)")
+}
+
+/// Python 3, or a skip.
+pub fn python() -> Option<PathBuf> {
+    or_skip(named("TEST_PYTHON").or_else(|| on_path("python3")), "python3 is missing")
+}
+
+/// Whether this process may mount, or a skip.
+pub fn may_mount() -> Option<()> {
+    let allowed = is_root() && Command::new("mount").arg("--version").output().is_ok_and(|output| output.status.success());
+    or_skip(allowed.then_some(()), "mounting needs root")
+}
+
+/// Whether this process is root.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn or_skip<T>(part: Option<T>, reason: &str) -> Option<T> {
+    if part.is_none() {
+        skip(reason);
+    }
+    part
+}
+
+/// What the variable names. One that names nothing is a mistake, not a missing part.
+fn named(variable: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os(variable).filter(|value| !value.is_empty())?);
+    assert!(path.is_file(), "{variable} names `{}`, which is not there", path.display());
+    Some(path)
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/bin:/bin"));
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+fn gcloud_root() -> Option<PathBuf> {
+    let output = Command::new(on_path("gcloud")?).args(["info", "--format=value(installation.sdk_root)"]).output().ok()?;
+    let root = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| PathBuf::from(root.trim()))
+}
+
+fn jar_below(root: &Path) -> Option<PathBuf> {
+    let folder = root.join("platform/pubsub-emulator/lib");
+    let entries = std::fs::read_dir(folder).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    entries.filter(|path| path.extension().is_some_and(|extension| extension == "jar")).max()
+}

@@ -1,0 +1,122 @@
+//! Arrows between crates point one way: programs → functions → serve and core. What a program must not link, it does not link.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde::Deserialize;
+
+use crate::root;
+
+/// What each of our crates may depend on of ours, at run, build or test time. The programs at the top may know all; a crate that is
+/// not here has to be thought about.
+const ARROWS: [(&str, &[&str]); 5] = [
+    ("persistor-core", &[]),
+    ("persistor-serve", &[]),
+    ("persistor-gcp-function", &["persistor-core", "persistor-serve"]),
+    ("persistor", &["persistor-core", "persistor-gcp-function", "persistor-serve"]),
+    // The harness uses no code of ours; the table of settings is compared with what programs print.
+    ("persistor-tests", &["persistor-serve"]),
+];
+
+/// What must not be in a crate, however it would come in: who, what, why.
+const ABSENT: [(&str, &[&str], &str); 4] = [
+    (
+        "persistor-core",
+        &["axum", "hyper", "tower", "tracing", "http", "reqwest", "clap"],
+        "core serves no HTTP and writes no log: it returns errors",
+    ),
+    ("persistor-serve", &["persistor-core", "clap"], "serve knows no messages"),
+    (
+        "persistor-gcp-function",
+        &["indicatif", "clap", "google-cloud-pubsub"],
+        "a function links no command line and no publisher",
+    ),
+    ("persistor", &["google-cloud-pubsub"], "nothing publishes yet"),
+];
+
+/// Names of parts of crates that no program links: OpenSSL in any form, and the other cloud.
+const NEVER: [&str; 4] = ["openssl", "native-tls", "azure", "schannel"];
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    license: Option<String>,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+    path: Option<String>,
+}
+
+fn packages() -> Vec<Package> {
+    let text = cargo(&["metadata", "--offline", "--no-deps", "--format-version", "1"]);
+    serde_json::from_str::<Metadata>(&text).expect("cargo's metadata").packages
+}
+
+#[test]
+fn our_crates_know_of_ours_only_those_below_them() {
+    let found: BTreeMap<_, BTreeSet<_>> = packages()
+        .into_iter()
+        .map(|package| {
+            // A crate's own tests may ask it for a feature.
+            let own =
+                package.dependencies.into_iter().filter(|dependency| dependency.path.is_some()).map(|dependency| dependency.name);
+            (package.name.clone(), own.filter(|name| *name != package.name).collect())
+        })
+        .collect();
+    let names: BTreeSet<_> = found.keys().map(String::as_str).collect();
+    assert_eq!(names, ARROWS.map(|(name, _)| name).into(), "crates whose arrows nobody has drawn, or that are gone");
+    for (name, allowed) in ARROWS {
+        let others: Vec<_> = found[name].iter().filter(|other| !allowed.contains(&other.as_str())).collect();
+        assert!(others.is_empty(), "{name} must not know {others:?}");
+    }
+}
+
+#[test]
+fn what_must_not_come_in_does_not_come_in_by_others() {
+    for (package, absent, why) in ABSENT {
+        let linked = linked(package);
+        assert!(linked.contains(package), "{linked:?}");
+        let found: Vec<_> = absent.iter().filter(|name| linked.contains(**name)).collect();
+        assert!(found.is_empty(), "{package} has {found:?}: {why}");
+    }
+}
+
+#[test]
+fn programs_link_neither_openssl_nor_the_other_cloud() {
+    for program in ["persistor", "persistor-gcp-function"] {
+        let linked = linked(program);
+        let found: Vec<_> = linked.iter().filter(|name| NEVER.iter().any(|never| name.contains(never))).collect();
+        assert!(found.is_empty(), "{program} links {found:?}");
+    }
+}
+
+#[test]
+fn every_manifest_has_the_licence() {
+    for package in packages() {
+        assert_eq!(package.license.as_deref(), Some("Apache-2.0"), "{}", package.name);
+    }
+    let text = std::fs::read_to_string(root().join("LICENSE")).expect("LICENSE is there");
+    assert!(text.contains("Apache License") && text.contains("Version 2.0"), "LICENSE is another");
+}
+
+/// The names of all that a package is linked from on this platform, itself included. Other platforms need crates that are not here.
+fn linked(package: &str) -> BTreeSet<String> {
+    let tree =
+        cargo(&["tree", "--offline", "--package", package, "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]);
+    tree.lines().filter_map(|line| line.split(' ').next()).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo).current_dir(root()).args(arguments).output().expect("cargo runs");
+    assert!(output.status.success(), "cargo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("cargo writes text")
+}
