@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::digest::sha256_hex;
+use crate::document::{FORMAT, later_or_damaged};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::Json;
 use crate::key::Key;
 use crate::template::{DIGEST_DIGITS, Template};
 
-/// The version of the format that this crate writes.
-pub const FORMAT: &str = "persistor/1";
 /// Where layouts are kept in an archive.
 pub const LAYOUT_PREFIX: &str = "_persistor/layout/";
 
@@ -81,17 +80,6 @@ impl Layout {
         let template = Template::parse(string(&members, "template")?);
         template.map(Self::new).map_err(|error| Error::damaged("a layout's `template` breaks the rules").with_source(error))
     }
-}
-
-/// The error for a document of `kind` that is not JSON as this version knows it: a later version's may hold anything else than
-/// its `format` and `kind`.
-pub(crate) fn later_or_damaged(text: &str, kind: &str) -> Error {
-    let members = serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
-    let is_other = |name: &str, known: &str| members[name].as_str().is_some_and(|text| text != known);
-    if is_other("format", FORMAT) || is_other("kind", kind) {
-        return Error::new(ErrorKind::Unsupported, format!("a {kind}'s place holds a document that this version does not know"));
-    }
-    Error::damaged(format!("a {kind} is not a JSON object without numbers and double names"))
 }
 
 fn string<'a>(members: &'a BTreeMap<String, Json>, name: &str) -> Result<&'a str> {

@@ -9,6 +9,7 @@
 
 mod attribute;
 mod digest;
+mod document;
 mod error;
 mod escape;
 mod folder;
@@ -30,12 +31,13 @@ mod writer;
 
 pub use attribute::{Attribute, AttributeValue};
 pub use digest::{crc32c_hex, sha256_hex};
+pub use document::FORMAT;
 pub use error::{Error, ErrorKind, Result};
 pub use escape::{escape, unescape};
 pub use folder::FolderStore;
 pub use identity::{Entity, MessageId, Stream};
 pub use key::{Key, LONGEST_KEY, LONGEST_SEGMENT, RECORD_SUFFIX};
-pub use layout::{FORMAT, LAYOUT_PREFIX, Layout};
+pub use layout::{LAYOUT_PREFIX, Layout};
 pub use location::Location;
 pub use memory::MemoryStore;
 pub use message::{Fidelity, Message, Property};

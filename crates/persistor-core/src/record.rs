@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::attribute::Attribute;
 use crate::digest::{is_hex, sha256_hex};
+use crate::document::{FORMAT, later_or_damaged};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::{Entity, MessageId, Stream};
 use crate::json::Json;
-use crate::layout::{FORMAT, later_or_damaged};
 use crate::message::Message;
 use crate::time::PublishTime;
 

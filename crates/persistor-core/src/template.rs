@@ -2,6 +2,8 @@
 //!
 //! What a template may be is decided when it is parsed, so that rendering cannot fail and every key obeys all stores' rules.
 
+mod grammar;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -10,7 +12,7 @@ use chrono::{Datelike as _, NaiveDate, Timelike as _};
 use crate::digest::{is_hex, sha256_hex};
 use crate::error::{Error, Result};
 use crate::escape::{LONGEST, escape, unescape};
-use crate::key::{Key, LONGEST_KEY, LONGEST_SEGMENT, RECORD_SUFFIX, is_key_byte};
+use crate::key::{Key, LONGEST_KEY, RECORD_SUFFIX};
 use crate::message::Message;
 use crate::record::Record;
 
@@ -83,7 +85,7 @@ impl Template {
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) with the rule it breaks.
     pub fn parse(text: &str) -> Result<Self> {
-        let segments = parse_segments(text).and_then(|segments| check(&segments).map(|()| segments));
+        let segments = grammar::parse(text).and_then(|segments| grammar::check(&segments).map(|()| segments));
         segments
             .map(|segments| Self { text: text.to_owned(), segments })
             .map_err(|rule| Error::invalid(format!("key template `{text}`: {rule}")))
@@ -261,218 +263,5 @@ fn width(segment: &[Part]) -> usize {
     segment.iter().map(|part| fixed_width(part).unwrap_or(LONGEST)).sum()
 }
 
-fn parse_segments(text: &str) -> Result<Vec<Vec<Part>>, String> {
-    let mut segments = vec![Vec::new()];
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        match c {
-            '{' => {
-                let (field, behind) = rest[1..].split_once('}').ok_or("a `{` is never closed")?;
-                parse_field(field, &mut segments)?;
-                rest = behind;
-            }
-            '}' => return Err("a `}` closes nothing".into()),
-            _ => {
-                let literal = rest.split(['{', '}']).next().unwrap_or(rest);
-                push_literal(literal, &mut segments)?;
-                rest = &rest[literal.len()..];
-            }
-        }
-    }
-    Ok(segments)
-}
-
-fn parse_field(field: &str, segments: &mut Vec<Vec<Part>>) -> Result<(), String> {
-    let (name, argument) = field.split_once(':').map_or((field, None), |(name, argument)| (name, Some(argument)));
-    let part = match (name, argument) {
-        ("stream", None) => Part::Stream,
-        ("id", None) => Part::Id,
-        ("digest", None) => Part::Digest,
-        ("time", Some(format)) => return parse_time(format, segments),
-        ("attribute", Some(argument)) => match argument.split_once('|') {
-            Some((name, default)) if !name.is_empty() => Part::Attribute { name: name.to_owned(), default: default.to_owned() },
-            _ => return Err(format!("`{{{field}}}` needs a name and a default: `{{attribute:NAME|DEFAULT}}`")),
-        },
-        ("shard", Some(digits)) => match digits.parse() {
-            Ok(digits) if (1..=MOST_SHARD_DIGITS).contains(&digits) => Part::Shard(digits),
-            _ => return Err(format!("`{{{field}}}` needs a number of hex digits from 1 to {MOST_SHARD_DIGITS}: `{{shard:2}}`")),
-        },
-        _ => {
-            return Err(format!(
-                "`{{{field}}}` is not a field; there are `{{stream}}`, `{{time:%Y/%m/%d/%H/%M%S}}`, `{{id}}`, `{{attribute:NAME|DEFAULT}}`, `{{shard:N}}` and `{{digest}}`"
-            ));
-        }
-    };
-    push(part, segments);
-    Ok(())
-}
-
-fn parse_time(format: &str, segments: &mut Vec<Vec<Part>>) -> Result<(), String> {
-    let mut pieces = format.split('%');
-    push_literal(pieces.next().unwrap_or_default(), segments)?;
-    for piece in pieces {
-        let letter = piece.chars().next();
-        let date = DATES.iter().find(|(known, _)| Some(*known) == letter).map(|(_, date)| *date);
-        let date = date.ok_or("`time` knows `%Y %m %d %H %M %S` only")?;
-        push(Part::Date(date), segments);
-        push_literal(&piece[1..], segments)?;
-    }
-    Ok(())
-}
-
-fn push(part: Part, segments: &mut [Vec<Part>]) {
-    if let Some(segment) = segments.last_mut() {
-        segment.push(part);
-    }
-}
-
-fn push_literal(literal: &str, segments: &mut Vec<Vec<Part>>) -> Result<(), String> {
-    for (n, text) in literal.split('/').enumerate() {
-        if n > 0 {
-            segments.push(Vec::new());
-        }
-        if text.is_empty() {
-            continue;
-        }
-        let rule = if text.contains('~') {
-            "`~` is kept for escapes"
-        } else if !text.bytes().all(is_key_byte) {
-            "text may hold `A-Z a-z 0-9 . _ - /` only"
-        } else if text.starts_with(['_', '.']) {
-            "text may not start with `_` or `.`"
-        } else if text.ends_with('.') {
-            "text may not end with `.`"
-        } else {
-            push(Part::Literal(text.to_owned()), segments);
-            continue;
-        };
-        return Err(format!("`{text}`: {rule}"));
-    }
-    Ok(())
-}
-
-fn check(segments: &[Vec<Part>]) -> Result<(), String> {
-    let parts: Vec<&Part> = segments.iter().flatten().collect();
-    for (n, part) in parts.iter().enumerate() {
-        let again = |other: &&&Part| match (part, **other) {
-            (Part::Attribute { name, .. }, Part::Attribute { name: other, .. }) => name == other,
-            (Part::Literal(_) | Part::Date(_), _) => false,
-            (part, other) => std::mem::discriminant(*part) == std::mem::discriminant(other),
-        };
-        if parts[..n].iter().any(|other| again(&other)) {
-            return Err("a field stands twice".into());
-        }
-    }
-    let dates: Vec<Date> = parts.iter().filter_map(|part| if let Part::Date(date) = part { Some(*date) } else { None }).collect();
-    if dates.len() < 3 || dates.iter().zip(DATES).any(|(date, (_, expected))| *date != expected) {
-        return Err("it needs a date down to the day at least, each part once and in the order `%Y %m %d %H %M %S`".into());
-    }
-    if !parts.contains(&&Part::Stream) {
-        return Err("it needs `{stream}`, since ids are unique within one entity only".into());
-    }
-    if !parts.contains(&&Part::Id) {
-        return Err("it needs `{id}`".into());
-    }
-    if parts.last() != Some(&&Part::Digest) {
-        return Err("it needs `{digest}` at the very end".into());
-    }
-    for (n, segment) in segments.iter().enumerate() {
-        if segment.is_empty() {
-            return Err("a segment is empty (`/` first, last or twice)".into());
-        }
-        if segment.iter().filter(|part| fixed_width(part).is_none()).count() > 1 {
-            return Err("a segment may hold one of `{stream}`, `{id}` and `{attribute:…}`, so that keys can be read back".into());
-        }
-        let suffix = if n + 1 == segments.len() { RECORD_SUFFIX.len() } else { 0 };
-        if width(segment) + suffix > LONGEST_SEGMENT {
-            return Err(format!("a segment can be longer than {LONGEST_SEGMENT} bytes"));
-        }
-    }
-    let template = Template { text: String::new(), segments: segments.to_vec() };
-    template.check_prefix(0).map_err(|_| format!("a key can be longer than {LONGEST_KEY} bytes"))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_rule_refuses_with_its_reason() {
-        for (text, reason) in [
-            ("", "a date down to the day"),
-            ("{time:%Y/%m}/{id}-{digest}", "a date down to the day"),
-            ("{time:%m/%Y/%d}/{id}-{digest}", "in the order"),
-            ("{time:%Y/%m/%d/%M}/{id}-{digest}", "in the order"),
-            ("{time:%Y/%m/%d/%d}/{id}-{digest}", "each part once"),
-            ("{time:%Y/%m/%d/%s}/{id}-{digest}", "`%Y %m %d %H %M %S` only"),
-            ("{time:%Y/%m/%d/%}/{id}-{digest}", "`%Y %m %d %H %M %S` only"),
-            ("{time:%Y/%m/%d}/{id}-{digest}", "`{stream}`"),
-            ("{stream}/{time:%Y/%m/%d}-{digest}", "`{id}`"),
-            ("{stream}/{time:%Y/%m/%d}/{digest}-{id}", "`{digest}` at the very end"),
-            ("{stream}/{time:%Y/%m/%d}/{id}-{digest}-bin", "`{digest}` at the very end"),
-            ("{stream}/{time:%Y/%m/%d}/{id}", "`{digest}` at the very end"),
-            ("{id}/{time:%Y/%m/%d}/{id}-{digest}", "a field stands twice"),
-            ("{time:%Y/%m/%d}/{stream}-{id}-{digest}", "so that keys can be read back"),
-            ("{stream}{attribute:a|b}/{time:%Y/%m/%d}/{id}-{digest}", "so that keys can be read back"),
-            ("/{stream}/{time:%Y/%m/%d}/{id}-{digest}", "a segment is empty"),
-            ("{stream}/{time:%Y//%m/%d}/{id}-{digest}", "a segment is empty"),
-            ("_x/{time:%Y/%m/%d}/{id}-{digest}", "start with `_` or `.`"),
-            ("{stream}/.x/{time:%Y/%m/%d}/{id}-{digest}", "start with `_` or `.`"),
-            ("{time:%Y/%m/%d}/{id}_{digest}", "start with `_` or `.`"),
-            ("x./{time:%Y/%m/%d}/{id}-{digest}", "end with `.`"),
-            ("x~/{time:%Y/%m/%d}/{id}-{digest}", "kept for escapes"),
-            ("a b/{time:%Y/%m/%d}/{id}-{digest}", "only"),
-            ("ä/{time:%Y/%m/%d}/{id}-{digest}", "only"),
-            ("{time:%Y/%m/%d}/{id}-{digest", "never closed"),
-            ("{time:%Y/%m/%d}/}{id}-{digest}", "closes nothing"),
-            ("{name}/{time:%Y/%m/%d}/{id}-{digest}", "not a field"),
-            ("{time}/{id}-{digest}", "not a field"),
-            ("{attribute:a}/{time:%Y/%m/%d}/{id}-{digest}", "a name and a default"),
-            ("{shard:0}/{time:%Y/%m/%d}/{id}-{digest}", "from 1 to 8"),
-            ("{shard:9}/{time:%Y/%m/%d}/{id}-{digest}", "from 1 to 8"),
-            (&format!("{{stream}}/{{time:%Y/%m/%d}}/{}{{id}}-{{digest}}", "x".repeat(62)), "longer than 255"),
-        ] {
-            let error = Template::parse(text).expect_err(text);
-            assert!(error.to_string().contains(reason), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn the_longest_key_is_bounded_with_the_prefix() {
-        let longest = format!("{}{{stream}}/{{time:%Y/%m/%d}}/{}{{id}}-{{digest}}", "x".repeat(101), "x".repeat(61));
-        assert!(Template::parse(&longest).is_ok(), "`.record` stands behind the last segment only");
-        assert!(Template::parse(&format!("x{longest}")).is_err());
-        let many: String = (0..7).map(|n| format!("{{attribute:a{n}|}}/")).collect();
-        assert!(Template::parse(&format!("{many}{{stream}}/{{time:%Y/%m/%d}}/{{id}}-{{digest}}")).is_err());
-        let template = Template::default();
-        let room = LONGEST_KEY - template.longest_key();
-        assert!(template.check_prefix(room).is_ok());
-        assert!(template.check_prefix(room + 1).is_err());
-    }
-
-    #[test]
-    fn only_keys_that_it_renders_are_read() {
-        let template = Template::default();
-        let good = "orders/2026/11/22/05/4012-142-2cf24dba5fb0a30e26e83b2ac5b9e29e";
-        let read = |name: &str| template.read(&Key::parse(name).expect("a key"));
-        assert_eq!(read(good).map(|parsed| parsed.id).as_deref(), Some("142"));
-        for name in [
-            good.replace("/11/", "/13/"),
-            good.replace("/22/", "/31/"),
-            good.replace("4012", "4060"),
-            good.replace("4012", "401"),
-            good.replace("2cf2", "2CF2"),
-            good.replace("-142-", "--"),
-            good.replace("orders", "_orders"),
-            good.replace("orders", "or~41ers"),
-            format!("{good}.record"),
-            format!("x/{good}"),
-            good[7..].to_owned(),
-        ] {
-            assert_eq!(read(&name), None, "{name}");
-        }
-        let sharded = Template::parse("{shard:2}/{stream}/{time:%Y/%m/%d}/{id}-{digest}").expect("valid");
-        let key = |shard: &str| Key::parse(format!("{shard}/orders/2026/11/22/142-{}", "0".repeat(32))).expect("a key");
-        assert_eq!((0..256).filter(|n| sharded.read(&key(&format!("{n:02x}"))).is_some()).count(), 1);
-    }
-}
+mod tests;

@@ -1,0 +1,17 @@
+//! What records and layouts share as documents of an archive: the format's version, and telling a later version's from damage.
+
+use crate::error::{Error, ErrorKind};
+
+/// The version of the format that this crate writes.
+pub const FORMAT: &str = "persistor/1";
+
+/// The error for a document of `kind` that is not JSON as this version knows it: a later version's may hold anything else than
+/// its `format` and `kind`.
+pub(crate) fn later_or_damaged(text: &str, kind: &str) -> Error {
+    let members = serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
+    let is_other = |name: &str, known: &str| members[name].as_str().is_some_and(|text| text != known);
+    if is_other("format", FORMAT) || is_other("kind", kind) {
+        return Error::new(ErrorKind::Unsupported, format!("a {kind}'s place holds a document that this version does not know"));
+    }
+    Error::damaged(format!("a {kind} is not a JSON object without numbers and double names"))
+}
