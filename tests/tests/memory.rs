@@ -48,6 +48,50 @@ fn bodies_of_the_largest_size() {
     assert_peak(16, &[2, 2, 2, 2], 25_000_000, None);
 }
 
+/// What an allocator keeps of freed blocks shows when sizes change all the time.
+#[test]
+#[ignore = "sends gigabytes: tests/run e2e"]
+fn sizes_that_change_all_the_time() {
+    let mut random = Random::new(7);
+    let mut round = |round: usize| {
+        let mut push = |index| {
+            let size = *random.pick(&[1_000, 30_000, 200_000, 1_000_000, 5_000_000, 10_000_000]);
+            Push::new(format!("{round}-{index}"), random.bytes(size))
+        };
+        (0..60).map(&mut push).collect()
+    };
+    let rounds = (0..3).map(&mut round);
+    assert_bounded(64, rounds.collect());
+}
+
+/// A small body can become large: attributes are kept in maps, escaped, hashed and written.
+#[test]
+#[ignore = "needs some time: tests/run e2e"]
+fn attributes_of_the_largest_size() {
+    let rounds = (0..2).map(|round| {
+        let push = |index| {
+            let mut push = Push::new(format!("{round}-{index}"), Vec::new());
+            push.attributes = (0..900).map(|name| (format!("name {name}"), "é".repeat(500))).collect();
+            push
+        };
+        (0..80).map(push).collect()
+    });
+    assert_bounded(64, rounds.collect());
+}
+
+fn assert_bounded(memory_mib: u64, rounds: Vec<Vec<Push>>) {
+    let folder = scratch::folder();
+    let root = folder.path().join("archive");
+    let program = Setup::gcp_function(&root).set("PERSISTOR_MEMORY", format!("{memory_mib}MiB")).start();
+    for pushes in &rounds {
+        store_all(&program, &root, pushes, false);
+    }
+    let (peak, limit) = (program.peak_memory(), memory_mib * MIB + BESIDE);
+    eprintln!("PERSISTOR_MEMORY={memory_mib}MiB: peak {:.1} MiB of {} MiB", peak as f64 / MIB as f64, limit / MIB);
+    assert!(peak <= limit, "{peak} B of {limit} B");
+    assert_eq!(Archive::read_sound(&root).by_id().len(), rounds.iter().map(Vec::len).sum::<usize>());
+}
+
 /// Sends rounds of so many pushes at once, with and without Content-Length, each until it is stored.
 fn assert_peak(memory_mib: u64, rounds: &[usize], size: usize, at_first_try: Option<usize>) {
     for chunked in [false, true] {
