@@ -133,6 +133,25 @@ fn whatever_stands_in_the_way_is_named_and_not_touched() {
     assert_recovered(&program, &root, &pushes);
 }
 
+/// What crashes leave goes after a day, at the next start or within the hour; what is younger may still be written by another process.
+#[test]
+fn leftovers_of_crashes_are_removed_after_a_day() {
+    let folder = scratch::folder();
+    let temporary = folder.path().join(".tmp");
+    fs::create_dir(&temporary).expect("make a folder");
+    let ages = [("old", 25), ("young", 23)].map(|(name, hours)| {
+        let file = fs::File::create(temporary.join(name)).expect("make a file");
+        let written = std::time::SystemTime::now() - std::time::Duration::from_secs(hours * 3600);
+        file.set_modified(written).expect("an age");
+        temporary.join(name)
+    });
+    let program = Setup::gcp_function(folder.path()).start();
+    program
+        .logs()
+        .wait_for("the removal", |line| line["message"].as_str().is_some_and(|message| message.contains("a crash left")));
+    assert_eq!(ages.map(|path| path.exists()), [false, true]);
+}
+
 /// Nothing is acknowledged before the archive describes its own layout.
 #[test]
 fn without_its_layout_nothing_is_acknowledged() {
