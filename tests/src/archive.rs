@@ -36,7 +36,7 @@ pub struct Archive {
     pub messages: BTreeMap<String, Stored>,
     /// Records without their payload: what a crash leaves.
     pub lone_records: Vec<String>,
-    /// Names in `.tmp`.
+    /// Names in `.tmp` of what is being written.
     pub temporary: Vec<String>,
     /// How many layouts it describes.
     pub layouts: usize,
@@ -63,7 +63,10 @@ impl Archive {
         let mut records = BTreeMap::new();
         for name in &names {
             if name.starts_with(".tmp/") {
-                archive.temporary.push(name.clone());
+                // One for each process that writes, as long as it does; a process that was killed leaves it like the others.
+                if !name.starts_with(".tmp/open-") {
+                    archive.temporary.push(name.clone());
+                }
             } else if name.starts_with("_persistor/layout/") {
                 archive.read_layout(root, name);
             } else if name.split('/').any(|segment| segment.starts_with(['.', '_'])) {

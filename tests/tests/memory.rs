@@ -79,6 +79,34 @@ fn attributes_of_the_largest_size() {
     assert_bounded(64, rounds.collect());
 }
 
+/// What is refused takes no more memory than what is stored: names that have to be unescaped, texts and objects of the largest size.
+#[test]
+#[ignore = "sends gigabytes: tests/run e2e"]
+fn envelopes_that_are_refused() {
+    let folder = scratch::folder();
+    let program = Setup::gcp_function(folder.path()).set("PERSISTOR_MEMORY", "64MiB").start();
+    let message = r#""messageId":"1","publishTime":"2026-11-22T15:40:12Z""#;
+    let long = "é".repeat(15_000_000);
+    let many: String = (0..2_000_000).map(|n| format!(r#""{n:x}":"","#)).collect();
+    let bodies = [
+        format!(r#"{{"{long}\u0061":1,"message":{{{message}}}}}"#),
+        format!(r#"{{"message":{{{message},"{long}\u0061":1}}}}"#),
+        format!(r#"{{"message":{{{message}}},"subscription":"{long}\u0061"}}"#),
+        format!(r#"{{"message":{{{message},"attributes":{{{many}"":""}}}}}}"#),
+        format!(r#"{{"message":{{{message},"future":{}{}}}}}"#, "[".repeat(100_000), "]".repeat(100_000)),
+    ];
+    for body in bodies {
+        let requests = vec![Request::post("/orders", body); 4];
+        for _ in 0..2 {
+            let statuses = pusher::statuses(&pusher::send_all_together(program.port(), &requests));
+            assert!(statuses.iter().all(|status| matches!(status, Some(400 | 503))), "{statuses:?}");
+        }
+    }
+    let (peak, limit) = (program.peak_memory(), 64 * MIB + BESIDE);
+    eprintln!("PERSISTOR_MEMORY=64MiB: peak {:.1} MiB of {} MiB", peak as f64 / MIB as f64, limit / MIB);
+    assert!(peak <= limit, "{peak} B of {limit} B");
+}
+
 fn assert_bounded(memory_mib: u64, rounds: Vec<Vec<Push>>) {
     let folder = scratch::folder();
     let root = folder.path().join("archive");

@@ -10,7 +10,8 @@ pub const FORMAT: &str = "persistor/1";
 pub(crate) fn later_or_damaged(text: &str, kind: &str) -> Error {
     let members = serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
     let is_other = |name: &str, known: &str| members[name].as_str().is_some_and(|text| text != known);
-    if is_other("format", FORMAT) || is_other("kind", kind) {
+    let requires = members["requires"].as_array().is_some_and(|needs| !needs.is_empty());
+    if is_other("format", FORMAT) || is_other("kind", kind) || requires {
         return Error::new(ErrorKind::Unsupported, format!("a {kind}'s place holds a document that this version does not know"));
     }
     Error::damaged(format!("a {kind} is not a JSON object without numbers and double names"))

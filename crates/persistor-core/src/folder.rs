@@ -12,11 +12,13 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use tempfile::{NamedTempFile, TempPath};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
@@ -26,13 +28,16 @@ use crate::writer::{Creation, Metadata, Writer};
 
 /// Where temporary files live. No key starts with a dot, so none can be here.
 const TEMPORARY: &str = ".tmp";
+/// How the names of the files begin that say of a root that it is open.
+const OPEN: &str = "open-";
 
 /// A store that keeps each blob as a file. It has no metadata.
 #[derive(Clone, Debug)]
 pub struct FolderStore {
     root: PathBuf,
-    /// Which folder the root was when it was opened for writing.
-    opened: Option<FolderId>,
+    /// A file that this store put into the root when it opened it for writing: as long as it is there, the root is the same. It is not
+    /// held open, since that would keep the disk from being unmounted.
+    opened: Option<Arc<TempPath>>,
 }
 
 impl FolderStore {
@@ -44,7 +49,7 @@ impl FolderStore {
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         let root = root.into();
         let opened = make_root(&root).map_err(|error| io_error(&format!("open archive folder `{}`", root.display()), error))?;
-        Ok(Self { root, opened: Some(opened) })
+        Ok(Self { root, opened: Some(Arc::new(opened)) })
     }
 
     /// Opens a folder that must be there, for reading; nothing is made or changed.
@@ -68,16 +73,25 @@ impl FolderStore {
         })
     }
 
-    /// Removes temporary files last written before `before` (a day ago is safe: no write takes as long): what crashes have left.
+    /// Removes temporary files last written before `before`, a day ago: what crashes have left. To be called every hour, since it also
+    /// keeps this store's own file there young.
     /// Returns how many.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] or [`ErrorKind::Denied`] with the cause.
     pub fn remove_leftovers(&self, before: SystemTime) -> Result<usize> {
         let remove = || -> io::Result<usize> {
+            let own = self.opened.as_deref();
+            if let Some(own) = own {
+                // Written to, it is younger than what crashes left; other processes look at its age too.
+                File::options().write(true).open(own)?.write_all(b"\n")?;
+            }
             let mut removed = 0;
             for entry in fs::read_dir(self.root.join(TEMPORARY))? {
                 let entry = entry?;
+                if own.is_some_and(|own| own.file_name() == Some(&entry.file_name())) {
+                    continue;
+                }
                 // Another process may remove the same file.
                 let old = entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|modified| modified < before);
                 if old && (fs::remove_file(entry.path()).is_ok() || fs::remove_dir_all(entry.path()).is_ok()) {
@@ -106,11 +120,13 @@ impl FolderStore {
     }
 
     /// Refuses a root that is another folder than the one opened at start: what lies beneath the mount point of a disk that is gone.
+    /// A file says so whatever numbers a disk that comes back has, and however much the folder beneath looks like an archive.
     fn check_root(&self) -> io::Result<()> {
-        if self.opened.is_some_and(|opened| folder_id(&self.root).is_ok_and(|now| now == opened)) {
-            return Ok(());
+        let opened = self.opened.as_ref().ok_or_else(other_root)?;
+        match fs::symlink_metadata(opened.as_ref()) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Err(other_root()),
+            metadata => metadata.map(|_| ()),
         }
-        Err(other_root())
     }
 
     /// Refuses what is in the way on the path to a blob. A link counts: listings do not follow it.
@@ -147,12 +163,12 @@ impl FolderStore {
         // The temporary name goes as `file` is dropped; the blob's own name stays.
     }
 
-    fn temporary_file(&self) -> io::Result<tempfile::NamedTempFile> {
+    fn temporary_file(&self) -> io::Result<NamedTempFile> {
         let mut builder = tempfile::Builder::new();
         // Blobs are readable as far as the process' umask lets them be, like files made by any other program.
         #[cfg(unix)]
         builder.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
-        // Not made again where it is missing: a folder that was removed and made anew can have the number of the one before.
+        // Not made again where it is missing: then the root is not the one that was opened.
         builder.tempfile_in(self.root.join(TEMPORARY)).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => other_root(),
             _ => error,
@@ -212,27 +228,11 @@ impl Reader for FolderStore {
 }
 
 fn other_root() -> io::Error {
-    let advice =
-        "the folder is not the one that was opened at start: is its disk mounted? (if it was replaced on purpose, restart)";
+    let advice = "the folder is not the one that was opened at start: is its disk mounted? (if it was replaced or its `.tmp` removed on purpose, restart)";
     io::Error::new(io::ErrorKind::NotFound, advice)
 }
 
-/// Which folder a path leads to: its device and its number there.
-type FolderId = (u64, u64);
-
-#[cfg(unix)]
-fn folder_id(folder: &Path) -> io::Result<FolderId> {
-    use std::os::unix::fs::MetadataExt as _;
-    fs::metadata(folder).map(|metadata| (metadata.dev(), metadata.ino()))
-}
-
-/// Elsewhere disks are not mounted on folders.
-#[cfg(not(unix))]
-fn folder_id(folder: &Path) -> io::Result<FolderId> {
-    fs::metadata(folder).map(|_| (0, 0))
-}
-
-fn make_root(root: &Path) -> io::Result<FolderId> {
+fn make_root(root: &Path) -> io::Result<TempPath> {
     let above = std::path::absolute(root)?;
     let missing = above.ancestors().take_while(|folder| !folder.exists()).count();
     fs::create_dir_all(root)?;
@@ -252,7 +252,8 @@ fn make_root(root: &Path) -> io::Result<FolderId> {
     fs::hard_link(probe.path().join("a"), probe.path().join("b")).map_err(|error| {
         io::Error::new(error.kind(), format!("its file system has no hard links, which create-only needs: {error}"))
     })?;
-    folder_id(root)
+    let file = tempfile::Builder::new().prefix(OPEN).tempfile_in(std::path::absolute(root.join(TEMPORARY))?)?;
+    Ok(file.into_temp_path())
 }
 
 /// Whether a blob has this name. Anything else that has it is in the way, and no blob.

@@ -87,20 +87,18 @@ impl Persist {
             self.write_layout().await?;
             self.write(&key, &message).await
         };
-        match self.in_time(&key, write).await {
+        match self.in_time(&key, write).await.map_err(|error| self.for_logs(error)) {
             Ok(Creation::Created) => Outcome::Stored(key),
             Ok(Creation::Exists) => Outcome::AlreadyStored(key),
-            Err(error) => {
-                let error = self.for_logs(error);
-                if error.is_retryable() { Outcome::Retryable(error) } else { Outcome::Rejected(error) }
-            }
+            Err(error) if error.is_retryable() => Outcome::Retryable(error),
+            Err(error) => Outcome::Rejected(error),
         }
     }
 
     /// Errors name the key. Where that holds attributes, it must not reach a log.
     fn for_logs(&self, error: Error) -> Error {
         if self.layout.template().holds_attributes() {
-            error.reworded("create a message's blob (its key holds attributes)")
+            error.reworded("create a blob (the key is not shown: it holds attributes)")
         } else {
             error
         }

@@ -37,16 +37,18 @@ impl App {
 
     /// All routes: `/health/…`, and every other path for pushes.
     pub fn router(self: Arc<Self>, ready: Ready) -> Router {
-        // A health path asked in another way is no push either, but refused and logged like one.
-        let app = self.clone();
-        let health = health_routes(ready).method_not_allowed_fallback(move |request| push(State(app.clone()), request));
+        let health = health_routes(ready).method_not_allowed_fallback(|| async {
+            refuse(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "a health check is a GET").into())
+        });
         health.merge(Router::new().fallback(push).with_state(self)).layer(catch_panics())
     }
 
     async fn store(&self, request: Request) -> Result<Outcome, Fault> {
         let path = request.uri().path();
-        if path == "/health" || path.starts_with("/health/") {
-            return Err(no_such_path().into());
+        if path.starts_with("/health/") {
+            return Err(
+                Refusal::new(StatusCode::NOT_FOUND, "no-such-path", "paths below `/health/` are for health checks").into()
+            );
         }
         if request.method() != Method::POST {
             return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "a push is a POST").into());
@@ -86,17 +88,22 @@ impl App {
 async fn push(State(app): State<Arc<App>>, request: Request) -> Response {
     match app.store(request).await {
         Ok(outcome) => reply::reply(&outcome),
-        Err(Fault { refusal, message_id }) => {
-            let Refusal { error, reason, .. } = &refusal;
-            tracing::warn!(error, reason, message_id, "refused a push; the broker keeps the message");
-            let allow = refusal.status == StatusCode::METHOD_NOT_ALLOWED;
-            let mut response = refusal.into_response();
-            if allow {
+        Err(fault) => {
+            let is_method = fault.refusal.status == StatusCode::METHOD_NOT_ALLOWED;
+            let mut response = refuse(fault);
+            if is_method {
                 response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
             }
             response
         }
     }
+}
+
+/// The one line of the log and the reply of every refusal.
+fn refuse(Fault { refusal, message_id }: Fault) -> Response {
+    let Refusal { error, reason, .. } = &refusal;
+    tracing::warn!(error, reason, message_id, "refused a request and acknowledged nothing");
+    refusal.into_response()
 }
 
 fn log(outcome: &Outcome, message_id: &str) {

@@ -48,11 +48,16 @@ pub(crate) fn take_apart(body: &[u8]) -> Result<Parts<'_>, Fault> {
         // A position says where to look and holds no content, unlike the parser's own message.
         Fault::malformed("not-json", format!("the body is not valid JSON, at line {} column {}", error.line(), error.column()))
     })?;
-    let mut outer = Members::of(whole.get())?.unwrap_or_default();
-    let inner = outer.take("message").map(Members::of).transpose()?.flatten();
-    let mut inner =
-        inner.ok_or_else(|| Fault::malformed("missing-message", "the body has no object `message`: is this a wrapped push?"))?;
-    let data = inner.take("data");
+    let outer = Members::of(whole.get())?.unwrap_or_default();
+    let inner = outer.get("message").map(Members::of).transpose()?.flatten();
+    let Some(inner) = inner else {
+        // There may be a second one; long names are not worth the memory to say so.
+        if outer.0.iter().map(|(name, _)| name.len()).sum::<usize>() <= MOST_METADATA {
+            outer.check_names()?;
+        }
+        return Err(Fault::malformed("missing-message", "the body has no object `message`: is this a wrapped push?"));
+    };
+    let data = inner.get("data");
     let metadata = body.len() - data.map_or(0, str::len);
     if metadata > MOST_METADATA {
         return Err(too_large());
@@ -66,37 +71,44 @@ impl<'a> Parts<'a> {
         self.metadata
     }
 
+    /// The message id if it is legible, for the log.
+    pub(crate) fn message_id(&self) -> Option<String> {
+        self.agreeing(["", ""], "messageId", "message_id").ok().flatten()
+    }
+
     /// Reads the parts.
-    pub(crate) fn read(mut self) -> Result<Envelope<'a>, Fault> {
+    pub(crate) fn read(self) -> Result<Envelope<'a>, Fault> {
+        self.outer.check_names()?;
+        self.inner.check_names()?;
         let id = self.agreeing(["bad-id", "conflicting-id"], "messageId", "message_id")?.filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| Fault::malformed("missing-id", "the message has no id"))?;
         self.read_rest(&id).map_err(|fault| fault.of_message(&id))
     }
 
-    fn read_rest(mut self, id: &str) -> Result<Envelope<'a>, Fault> {
+    fn read_rest(self, id: &str) -> Result<Envelope<'a>, Fault> {
         let publish_time = self.agreeing(["bad-time", "conflicting-time"], "publishTime", "publish_time")?;
         let envelope = Envelope {
             id: id.to_owned(),
             publish_time: publish_time.ok_or_else(|| Fault::malformed("bad-time", "the message has no publish time"))?,
-            subscription: text(self.outer.take("subscription"), "missing-subscription", "subscription")?
+            subscription: text(self.outer.get("subscription"), "missing-subscription", "subscription")?
                 .filter(|name| !name.is_empty())
                 .ok_or_else(|| Fault::malformed("missing-subscription", "the body does not name its `subscription`"))?,
-            ordering_key: text(self.inner.take("orderingKey"), "bad-ordering-key", "orderingKey")?.filter(|key| !key.is_empty()),
-            attributes: attributes(self.inner.take("attributes"))?,
+            ordering_key: text(self.inner.get("orderingKey"), "bad-ordering-key", "orderingKey")?.filter(|key| !key.is_empty()),
+            attributes: attributes(self.inner.get("attributes"))?,
             data: data(self.data)?,
         };
-        // What nobody asked for is unknown; nothing is wanted of it but that no name stands twice in it.
+        // Of what is unknown nothing is wanted but that no name stands twice in it.
         let mut names = 0;
-        let unknown = self.outer.0.iter().chain(&self.inner.0);
-        for (_, value) in unknown {
+        let others = self.outer.0.iter().filter(|(name, _)| !is(name, "message")).chain(&self.inner.0);
+        for (_, value) in others {
             check_names(value, MOST_LEVELS, &mut names)?;
         }
         Ok(envelope)
     }
 
     /// One value under two spellings: they may both be there if they are the same text.
-    fn agreeing(&mut self, [error, conflict]: [&'static str; 2], camel: &str, snake: &str) -> Result<Option<String>, Fault> {
-        let (first, second) = (text(self.inner.take(camel), error, camel)?, text(self.inner.take(snake), error, snake)?);
+    fn agreeing(&self, [error, conflict]: [&'static str; 2], camel: &str, snake: &str) -> Result<Option<String>, Fault> {
+        let (first, second) = (text(self.inner.get(camel), error, camel)?, text(self.inner.get(snake), error, snake)?);
         match (first, second) {
             (Some(first), Some(second)) if first != second => {
                 Err(Fault::malformed(conflict, format!("`{camel}` and `{snake}` disagree")))
@@ -123,14 +135,12 @@ fn attributes(raw: Option<&str>) -> Result<BTreeMap<String, String>, Fault> {
     let wrong = || Fault::malformed("bad-attributes", "`attributes` is not an object of strings");
     let Some(raw) = raw.filter(|raw| *raw != "null") else { return Ok(BTreeMap::new()) };
     let members = Members::of(raw)?.ok_or_else(wrong)?;
-    let attribute = |(name, value): (Cow<'_, str>, &str)| match value.starts_with('"') {
-        true => Ok((name.into_owned(), string(value)?)),
-        false => {
-            check_names(value, MOST_LEVELS, &mut 0)?;
-            Err(wrong())
-        }
+    check_names(raw, MOST_LEVELS, &mut 0)?;
+    let attribute = |(name, value): &(&str, &str)| match value.starts_with('"') {
+        true => Ok((string(name)?, string(value)?)),
+        false => Err(wrong()),
     };
-    members.0.into_iter().map(attribute).collect()
+    members.0.iter().map(attribute).collect()
 }
 
 fn data(raw: Option<&str>) -> Result<&str, Fault> {
@@ -147,6 +157,7 @@ fn check_names(raw: &str, levels: usize, names: &mut usize) -> Result<(), Fault>
     let children: Vec<&RawValue> = match raw.as_bytes().first() {
         Some(b'{') => {
             let members = Members::of(raw)?.unwrap_or_default();
+            members.check_names()?;
             *names += members.0.len();
             if *names > MOST_NAMES || levels == 0 {
                 return Err(too_large());
@@ -165,9 +176,9 @@ fn too_large() -> Fault {
     Fault::malformed("metadata-too-large", reason)
 }
 
-/// The members of one object, names unescaped, values raw.
+/// The members of one object, names and values raw: nothing is unescaped, and so copied, before it is known how much that would be.
 #[derive(Debug, Default)]
-struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
+struct Members<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Members<'a> {
     /// `None` if `raw`, which is valid JSON, is no object.
@@ -175,21 +186,33 @@ impl<'a> Members<'a> {
         if !raw.starts_with('{') {
             return Ok(None);
         }
-        let members: Self = serde_json::from_str(raw).map_err(|error| match error.is_data() {
-            true => too_large(),
-            false => Fault::malformed("not-json", "a name escapes half of a surrogate pair"),
-        })?;
-        let mut names = HashSet::new();
-        match members.0.iter().all(|(name, _)| names.insert(name)) {
-            true => Ok(Some(members)),
-            false => Err(Fault::malformed("duplicate-name", "a name stands twice in one object")),
-        }
+        // What is valid JSON can only have too many names.
+        serde_json::from_str(raw).map(Some).map_err(|_| too_large())
     }
 
-    fn take(&mut self, name: &str) -> Option<&'a str> {
-        let at = self.0.iter().position(|(known, _)| known == name)?;
-        Some(self.0.swap_remove(at).1)
+    /// The value of the first member of this name.
+    fn get(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(raw, _)| is(raw, name)).map(|(_, value)| *value)
     }
+
+    /// Refuses a name that stands twice, also in two spellings.
+    fn check_names(&self) -> Result<(), Fault> {
+        let mut names = HashSet::new();
+        for (raw, _) in &self.0 {
+            let name = if raw.contains('\\') { Cow::Owned(string(raw)?) } else { Cow::Borrowed(&raw[1..raw.len() - 1]) };
+            if !names.insert(name) {
+                return Err(Fault::malformed("duplicate-name", "a name stands twice in one object"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a raw name says `name`, in whatever spelling.
+fn is(raw: &str, name: &str) -> bool {
+    // An escape takes up to six times the bytes; what is longer is not looked at.
+    let escaped = raw.contains('\\') && raw.len() <= 2 + 6 * name.len();
+    raw.get(1..raw.len() - 1) == Some(name) || (escaped && string(raw).is_ok_and(|text| text == name))
 }
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -209,39 +232,12 @@ impl<'de> Visitor<'de> for MembersVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
-        while let Some(Name(name)) = map.next_key()? {
+        while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
             if members.len() == MOST_NAMES {
                 return Err(de::Error::custom("too many names"));
             }
-            members.push((name, map.next_value::<&RawValue>()?.get()));
+            members.push((name.get(), value.get()));
         }
         Ok(Members(members))
-    }
-}
-
-/// A name, borrowed from the body where it has no escapes.
-struct Name<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(NameVisitor)
-    }
-}
-
-struct NameVisitor;
-
-impl<'de> Visitor<'de> for NameVisitor {
-    type Value = Name<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
-        Ok(Name(Cow::Borrowed(name)))
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(Name(Cow::Owned(name.to_owned())))
     }
 }

@@ -6,11 +6,11 @@ use persistor_gcp_function::{Settings, run};
 use persistor_serve::{Environment, table_text};
 
 const USAGE: &str = "\
-Stores every message that a Pub/Sub push subscription sends, byte for byte, and acknowledges it then.
+Stores every message that a Pub/Sub push subscription sends, byte for byte, and only then acknowledges it.
 
 Usage: persistor-gcp-function
 
-Push to http://HOST:PORT/STREAM; GET /health/live and /health/ready say how it is.
+Push to http://HOST:PORT/STREAM; GET /health/live and /health/ready report its health.
 It has no flags. Settings are environment variables:
 ";
 

@@ -7,10 +7,14 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use persistor_core::{Attribute, Entity, Fidelity, Message, MessageId, Property, PublishTime, Stream};
 use persistor_serve::{Buffer, Held, Refusal, Refused, Reservation, SPARE};
+use tokio::time::{Instant, sleep};
 
 use crate::fault::Fault;
 use crate::unwrapped::Metadata;
 use crate::{base64_text, envelope};
+
+/// How long a push waits for room for its metadata.
+const ROOM_WAIT: Duration = Duration::from_secs(1);
 
 /// What both forms of a push say.
 pub(crate) struct Pushed {
@@ -39,12 +43,13 @@ impl AsRef<[u8]> for Payload {
 pub(crate) async fn wrapped(headers: &HeaderMap, held: Held) -> Result<Pushed, Fault> {
     if let Some(id) = headers.get("x-goog-pubsub-message-id") {
         // A wrapped push has none; the body of an unwrapped one is its publisher's, and could say anything of itself.
-        let reason = "the request has an unwrapped push's headers: set `PERSISTOR_PUSH=unwrapped`, or take `no_wrapper` from the subscription";
+        let reason = "the request has an unwrapped push's headers: set `PERSISTOR_PUSH=unwrapped`, or remove `no_wrapper` from the subscription";
         return Err(Fault::malformed("unwrapped-push", reason).of_message(&String::from_utf8_lossy(id.as_bytes())));
     }
     let Held { bytes: body, mut reservation } = held;
     let parts = envelope::take_apart(&body)?;
-    let for_metadata = reserve_metadata(&mut reservation, parts.metadata()).await?;
+    let for_metadata = reserve_metadata(&mut reservation, parts.metadata()).await;
+    let for_metadata = for_metadata.map_err(|refusal| Fault { message_id: parts.message_id(), ..refusal.into() })?;
     let envelope = parts.read()?;
     let bytes = base64_text::decode(envelope.data).map_err(|fault| fault.of_message(&envelope.id))?;
     // The envelope's text is not needed any more.
@@ -63,7 +68,8 @@ pub(crate) async fn wrapped(headers: &HeaderMap, held: Held) -> Result<Pushed, F
 /// Reads an unwrapped push.
 pub(crate) async fn unwrapped(metadata: Metadata, held: Held) -> Result<Pushed, Fault> {
     let Held { bytes, mut reservation } = held;
-    reserve_metadata(&mut reservation, metadata.bytes).await.map_err(|fault| fault.of_message(&metadata.id))?;
+    let for_metadata = reserve_metadata(&mut reservation, metadata.bytes).await;
+    for_metadata.map_err(|refusal| Fault::from(refusal).of_message(&metadata.id))?;
     Ok(Pushed {
         entity: metadata.subscription,
         id: metadata.id,
@@ -77,13 +83,20 @@ pub(crate) async fn unwrapped(metadata: Metadata, held: Held) -> Result<Pushed, 
 
 /// Reserves room for what metadata of so many bytes becomes on its way to a record, and returns it. Most pushes have little, and
 /// room for it already.
-async fn reserve_metadata(reservation: &mut Reservation, metadata: usize) -> Result<u64, Fault> {
+async fn reserve_metadata(reservation: &mut Reservation, metadata: usize) -> Result<u64, Refusal> {
     /// Texts, maps and the record's canonical forms, each escaped to up to three times the bytes.
     const COPIES: u64 = 16;
     let room = metadata as u64 * COPIES;
     if room > SPARE {
-        let wait = Duration::from_secs(1);
-        reservation.grow_to(reservation.bytes() + room, wait).await.map_err(|_| Refusal::from(Refused::Busy))?;
+        let all = reservation.bytes() + room;
+        let deadline = Instant::now() + ROOM_WAIT;
+        // One at a time may wait to grow; whoever comes meanwhile is refused at once, and asks again here.
+        while reservation.grow_to(all, deadline.saturating_duration_since(Instant::now())).await.is_err() {
+            if Instant::now() >= deadline {
+                return Err(Refused::Busy.into());
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
     }
     Ok(room.max(SPARE))
 }

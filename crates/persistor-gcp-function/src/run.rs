@@ -73,7 +73,7 @@ pub fn run(settings: Settings, warnings: &[String], announce: impl FnOnce(&Liste
         tracing::info!(
             finished = drained.finished,
             cut = drained.cut,
-            "drained: of the requests in flight, so many finished, and so many were cut unacknowledged"
+            "drained: `finished` requests were answered; `cut` were not, and will be delivered again"
         );
         Ok::<_, anyhow::Error>(())
     })?;

@@ -39,7 +39,14 @@ impl Try {
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
         let archive = new_folder(self.archive)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
-        let account = runtime.block_on(send_and_compare(&archive, self.messages))?;
+        let account = runtime.block_on(async {
+            // Whatever is under way, ctrl-C ends it, and with it the handler.
+            tokio::select! {
+                biased;
+                () = shutdown_signal() => bail!("interrupted; what was stored until then is in `{}`", archive.display()),
+                account = send_and_compare(&archive, self.messages) => account,
+            }
+        })?;
         print!("{account}");
         Ok(if account.is_whole() { Exit::Fine } else { Exit::Damage })
     }
@@ -74,15 +81,8 @@ async fn send_and_compare(archive: &Path, messages: u32) -> anyhow::Result<Accou
         }
         anyhow::Ok(())
     };
-    // What fails first ends all; also ctrl-C, which must not leave the handler behind.
-    let interrupted = async {
-        shutdown_signal().await;
-        bail!("interrupted; what was stored until then is in `{}`", archive.display())
-    };
-    tokio::select! {
-        done = async { tokio::try_join!(sending, killing) } => { done?; }
-        ended = interrupted => ended?,
-    }
+    // What fails first ends all.
+    tokio::try_join!(sending, killing)?;
     progress.finish_and_clear();
     handler.stop(Duration::from_secs(20)).await?;
     account::compare(archive, &samples, broker.tally(), KILLS.len()).await

@@ -18,6 +18,9 @@ pub(crate) struct Gcp {
     /// Listen on 127.0.0.1 only, also where a port is given
     #[arg(long)]
     loopback: bool,
+    /// End when standard input does: a parent that is gone, however it went, leaves no handler behind
+    #[arg(long, hide = true)]
+    end_with_input: bool,
 }
 
 impl Gcp {
@@ -31,6 +34,12 @@ impl Gcp {
         };
         if self.loopback {
             settings.serve.listen.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        }
+        if self.end_with_input {
+            std::thread::spawn(|| {
+                let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+                std::process::exit(1);
+            });
         }
         run(settings, &warnings, |listening| {
             if std::io::stderr().is_terminal() {

@@ -100,7 +100,7 @@ impl fmt::Display for Account {
         writeln!(f, "  redelivered  {repeated:>6}   although they were acknowledged, as brokers do")?;
         writeln!(
             f,
-            "  killed       {kills:>6}   times with SIGKILL and started again; {unanswered} deliveries went unanswered and were repeated"
+            "  killed       {kills:>6}   times with SIGKILL and started again; {unanswered} deliveries were not acknowledged and were repeated"
         )?;
         writeln!(f, "  stored       {stored:>6}")?;
         writeln!(f, "  lost         {lost:>6}")?;

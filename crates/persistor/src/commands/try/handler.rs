@@ -51,15 +51,27 @@ async fn spawn(archive: &Path, address: SocketAddr) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("find this program")?;
     let mut command = Command::new(program);
     command
-        .args(["serve", "gcp", "--loopback", "--log", "error", "--port", &address.port().to_string(), "--archive"])
+        .args([
+            "serve",
+            "gcp",
+            "--loopback",
+            "--end-with-input",
+            "--log",
+            "error",
+            "--port",
+            &address.port().to_string(),
+            "--archive",
+        ])
         .arg(archive);
     // Only what is said here: a try does not depend on what is set around it.
-    for setting in persistor_serve::SETTINGS {
-        command.env_remove(setting.name);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PERSISTOR_") {
+            command.env_remove(name);
+        }
     }
     // Its log is talk here: only errors, and a person should see them.
     let mut child =
-        command.stdin(Stdio::null()).stdout(std::io::stderr()).kill_on_drop(true).spawn().context("start the handler")?;
+        command.stdin(Stdio::piped()).stdout(std::io::stderr()).kill_on_drop(true).spawn().context("start the handler")?;
     let deadline = Instant::now() + START;
     while TcpStream::connect(address).await.is_err() {
         if let Some(status) = child.try_wait().context("watch the handler")? {
