@@ -102,6 +102,13 @@ impl Connection {
         Ok(Self(BufReader::with_capacity(64 * 1024, stream)))
     }
 
+    /// Whether the other side has not closed it; to be asked between two requests.
+    pub fn is_open(&self) -> bool {
+        let stream = self.0.get_ref();
+        let waits = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
+        stream.set_nonblocking(false).is_ok() && waits.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Sends a request and reads its reply.
     pub fn exchange(&mut self, request: &Request) -> io::Result<Answer> {
         self.exchange_holding(request, || {})

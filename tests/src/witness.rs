@@ -151,8 +151,9 @@ impl Witness {
     /// Over the connection of the last request while it lives: a request is never sent twice, for that would be the broker's choice.
     fn pass_on(&self, program: &mut Option<Connection>, port: u16, request: &Request) -> io::Result<Answer> {
         let mut connection = match program.take() {
-            Some(connection) => connection,
-            None => Connection::open(port)?,
+            // One that a program which has ended meanwhile left behind is none, as for every client.
+            Some(connection) if connection.is_open() => connection,
+            _ => Connection::open(port)?,
         };
         self.note(|seen| seen.begun += 1);
         let answer = connection.exchange(request)?;

@@ -121,13 +121,17 @@ fn assert_all_acknowledged(witness: &Witness, mark: usize) {
     assert!(others.is_empty(), "{} pushes were not acknowledged: {:?}", others.len(), &others[..others.len().min(5)]);
 }
 
-/// Every file with when it was last written.
+/// Every blob with when it was last written.
 fn snapshot(root: &Path) -> BTreeMap<String, SystemTime> {
     let mut files = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("list").map(|entry| entry.expect("list")) {
             let metadata = entry.metadata().expect("list");
+            if entry.file_name() == ".tmp" {
+                // No blobs: what is being written, and a file of each process that writes.
+                continue;
+            }
             if metadata.is_dir() {
                 folders.push(entry.path());
             } else {
