@@ -111,21 +111,10 @@ fn log(outcome: &Outcome, message_id: &str) {
         // The key is not said: it may hold attributes.
         Outcome::Stored(_) => tracing::debug!(message_id, "stored"),
         Outcome::AlreadyStored(_) => tracing::debug!(message_id, "already stored"),
-        Outcome::Retryable(error) => {
-            tracing::error!(
-                message_id,
-                reason = error.to_string(),
-                cause = causes(error),
-                "not stored; the broker delivers the message again"
-            );
-        }
-        Outcome::Rejected(error) => {
-            tracing::error!(
-                message_id,
-                reason = error.to_string(),
-                cause = causes(error),
-                "not stored; the broker keeps the message"
-            );
+        // What comes next is the broker's: for both it has the message still.
+        Outcome::Retryable(error) | Outcome::Rejected(error) => {
+            let (reason, cause) = (error.to_string(), causes(error));
+            tracing::error!(message_id, reason, cause, "not stored and not acknowledged");
         }
     }
 }
