@@ -41,8 +41,14 @@ pub fn run(settings: Settings, warnings: &[String], announce: impl FnOnce(&Liste
         let listener = tokio::net::TcpListener::bind(settings.serve.listen)
             .await
             .with_context(|| format!("listen on {}: choose another port with PORT", settings.serve.listen))?;
-        let writer = archive::open(&settings.archive)?;
+        let writer = archive::open(&settings)?;
         let address = listener.local_addr().context("read the address listened on")?;
+        if !address.ip().is_loopback() && !settings.on_cloud_run {
+            tracing::warn!(
+                "this program does not ask who pushes, and listens beyond loopback: whoever reaches it can store messages. Put something before it \
+                 that does, as Cloud Run's IAM does"
+            );
+        }
 
         let persist = Persist::new(writer, settings.layout.clone(), settings.record, settings.serve.write_timeout);
         let intake = Intake::new(settings.serve.max_body, Budget::new(settings.serve.memory));

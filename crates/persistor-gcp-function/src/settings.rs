@@ -1,5 +1,6 @@
 //! What this function is told at start, resolved once.
 
+use crate::archive;
 use persistor_core::{Layout, Location, RecordPlace, Stream, Template};
 use persistor_serve::{Decoded, Environment, Faults, Resolver, ServeSettings, one_of};
 
@@ -19,6 +20,10 @@ pub struct Settings {
     pub serve: ServeSettings,
     /// Where blobs go.
     pub archive: Location,
+    /// The Cloud Storage emulator that is asked instead of Cloud Storage.
+    pub storage_emulator: Option<String>,
+    /// Whether Cloud Run started this program.
+    pub on_cloud_run: bool,
     /// The stream's name where the URL's path does not say it.
     pub stream: Option<Stream>,
     /// How keys are made.
@@ -38,6 +43,8 @@ impl Settings {
         let mut resolver = Resolver::new(environment);
         let serve = ServeSettings::resolve(&mut resolver);
         let archive = resolver.value("PERSISTOR_ARCHIVE", location);
+        let storage_emulator =
+            resolver.value("STORAGE_EMULATOR_HOST", |text| archive::check_emulator(text).map(|()| text.to_owned()));
         let stream = resolver.value("PERSISTOR_STREAM", |text| Stream::new(text).map_err(|error| error.to_string()));
         let template = resolver.value("PERSISTOR_KEY_TEMPLATE", |text| Template::parse(text).map_err(|error| error.to_string()));
         let record = resolver.value("PERSISTOR_RECORD", |text| {
@@ -51,8 +58,23 @@ impl Settings {
             let needed = Decoded::Yes.beside(serve.max_body);
             format!("PERSISTOR_MEMORY is less than the {needed} bytes that a push of PERSISTOR_MAX_BODY takes with its decoded copy: it is admitted alone, and more memory is used then")
         });
+        if let (Some(archive), Some(template)) = (&archive, &template)
+            && let Err(error) = template.check_prefix(archive::prefix(archive))
+        {
+            resolver.fault("PERSISTOR_ARCHIVE", format!("with this key template, {error}"));
+        }
+        let on_cloud_run = environment.is_cloud_run();
         let settings = (|| {
-            Some(Self { serve: serve?, archive: archive?, stream, layout: Layout::new(template?), record: record?, push: push? })
+            Some(Self {
+                serve: serve?,
+                archive: archive?,
+                storage_emulator,
+                on_cloud_run,
+                stream,
+                layout: Layout::new(template?),
+                record: record?,
+                push: push?,
+            })
         })();
         let mut warnings = resolver.finish()?;
         warnings.extend(crowded);
@@ -63,7 +85,7 @@ impl Settings {
 
 fn location(text: &str) -> Result<Location, String> {
     match Location::parse(text) {
-        Ok(Location::Url { scheme, .. }) => Err(format!("`{scheme}://` is not a kind of archive that this version can write to")),
+        Ok(Location::Url { scheme, rest }) => archive::check_url(&scheme, &rest).map(|()| Location::Url { scheme, rest }),
         Ok(Location::Folder(path)) if path.exists() && !path.is_dir() => Err(format!("`{text}` is a file, not a folder")),
         Ok(location) => Ok(location),
         Err(error) => Err(error.to_string()),

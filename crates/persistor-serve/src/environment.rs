@@ -9,8 +9,8 @@ use crate::setting;
 
 /// The variables that concern us, from the process environment or from flags.
 ///
-/// Only `PORT` and names that begin with `PERSISTOR_` are kept, so that nothing here can ever show
-/// somebody else's secret.
+/// Only names that begin with `PERSISTOR_` and the others of the table are kept, so that nothing here can ever show
+/// somebody else's secret, and of [`CLOUD_RUN`] that it is there.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     values: BTreeMap<String, OsString>,
@@ -40,22 +40,31 @@ impl Environment {
         }
     }
 
+    /// Whether Cloud Run started the program, by its contract: <https://cloud.google.com/run/docs/container-contract#env-vars>.
+    pub fn is_cloud_run(&self) -> bool {
+        self.values.contains_key(CLOUD_RUN)
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
         self.values.get(name).map(OsString::as_os_str)
     }
 
     /// Names that were set and are in no table.
     pub(crate) fn unknown(&self) -> impl Iterator<Item = &str> {
-        self.values.keys().map(String::as_str).filter(|name| setting::find(name).is_none())
+        self.values.keys().map(String::as_str).filter(|name| setting::find(name).is_none() && *name != CLOUD_RUN)
     }
 }
 
 /// The prefix is compared without case, so that `persistor_archive` is seen and refused, not ignored.
 fn concerns_us(name: &str) -> bool {
-    name == "PORT" || name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+    setting::find(name).is_some()
+        || name == CLOUD_RUN
+        || name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
 
 pub(crate) const PREFIX: &str = "PERSISTOR_";
+/// Cloud Run sets it to the service's name.
+const CLOUD_RUN: &str = "K_SERVICE";
 
 #[cfg(test)]
 mod tests {

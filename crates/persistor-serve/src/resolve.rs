@@ -154,9 +154,12 @@ mod tests {
         let faults = resolver.finish().expect_err("three faults");
         assert_eq!(faults.lines().len(), 3);
         let text = faults.to_string();
-        for part in
-            ["`PERSISTOR_MEMORY=256MiB`", "`PERSISTOR_PUSH=wrapped`", "`PERSISTOR_ARCHVE`", "`PERSISTOR_ARCHIVE=./archive`"]
-        {
+        for part in [
+            "`PERSISTOR_MEMORY=256MiB`",
+            "`PERSISTOR_PUSH=wrapped`",
+            "`PERSISTOR_ARCHVE`",
+            "`PERSISTOR_ARCHIVE=gs://my-archive/messages`",
+        ] {
             assert!(text.contains(part), "{part} in {text}");
         }
     }

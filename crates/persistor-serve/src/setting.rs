@@ -30,7 +30,12 @@ const fn described(name: &'static str, meaning: &'static str, default: &'static 
 /// Every setting of every program, in the order in which people read them.
 pub const SETTINGS: &[Setting] = &[
     described("PORT", "port to listen on, all interfaces (Cloud Run sets it)", "without it: 127.0.0.1:8080", "8080"),
-    literal("PERSISTOR_ARCHIVE", "where blobs go: a folder, `memory:` (later `gs://…`, `az://…`)", "./archive", "./archive"),
+    literal(
+        "PERSISTOR_ARCHIVE",
+        "where blobs go: a folder, `gs://BUCKET/PREFIX`, `memory:` (later `az://…`)",
+        "./archive",
+        "gs://my-archive/messages",
+    ),
     described("PERSISTOR_STREAM", "the stream's name where the URL's path does not say it", "the entity", "orders"),
     literal(
         "PERSISTOR_KEY_TEMPLATE",
@@ -45,6 +50,12 @@ pub const SETTINGS: &[Setting] = &[
     literal("PERSISTOR_WRITE_TIMEOUT", "total time for one durable write, retries included", "8s", "8s"),
     literal("PERSISTOR_DRAIN_TIMEOUT", "time to finish after SIGTERM", "8s", "8s"),
     literal("PERSISTOR_LOG", "level", "info", "info"),
+    described(
+        "STORAGE_EMULATOR_HOST",
+        "an emulator that is asked instead of Cloud Storage, without an identity; for tests",
+        "none",
+        "http://127.0.0.1:4443",
+    ),
 ];
 
 /// The setting of that name, if there is one.

@@ -1,0 +1,10 @@
+//! Google Cloud's services as Persistor's own traits; a feature each. Serving HTTP is left to others.
+//!
+//! `storage`: Cloud Storage as a `Writer` and a `Reader` ([`BucketStore`]), over Google's official client.
+#![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
+
+#[cfg(feature = "storage")]
+mod storage;
+
+#[cfg(feature = "storage")]
+pub use storage::{BucketLocation, BucketStore, Endpoint};
