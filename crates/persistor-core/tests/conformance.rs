@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
-use persistor_core::testing::check_store;
+use persistor_core::testing::{check_records, check_store};
 use persistor_core::{FolderStore, Key, MemoryStore, Metadata, Reader as _, Writer as _};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memory() {
     let store = Arc::new(MemoryStore::new());
-    check_store(store.clone(), store).await;
+    check_store(store.clone(), store.clone()).await;
+    check_records(store.clone(), store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn folder() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Arc::new(FolderStore::open(folder.path().join("archive")).expect("open"));
-    check_store(store.clone(), store).await;
+    check_store(store.clone(), store.clone()).await;
+    check_records(store.clone(), store).await;
 }
 
 #[tokio::test]

@@ -1,49 +1,15 @@
 //! The write path: what is written in which order, and what is never called stored.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
+use persistor_core::testing::{Fault, FaultPlan, FaultyWriter};
 use persistor_core::{
-    Attribute, Creation, Entity, Error, ErrorKind, Key, Layout, MemoryStore, Message, MessageId, Metadata, Outcome, Persist,
-    PublishTime, Reader as _, Record, RecordPlace, Result, Stream, Writer,
+    Attribute, Entity, ErrorKind, Key, Layout, MemoryStore, Message, MessageId, Outcome, Persist, PublishTime, Reader as _,
+    Record, RecordPlace, Stream,
 };
-
-/// A memory store that notes what is asked of it and fails as told: the next answer, or none for the store's own.
-#[derive(Debug, Default)]
-struct Told {
-    store: MemoryStore,
-    without_metadata: bool,
-    asked: Mutex<Vec<String>>,
-    answers: Mutex<VecDeque<Option<Answer>>>,
-}
-
-#[derive(Debug)]
-enum Answer {
-    Fail(ErrorKind),
-    Hang,
-}
-
-#[async_trait]
-impl Writer for Told {
-    fn keeps_metadata(&self) -> bool {
-        !self.without_metadata
-    }
-
-    async fn create(&self, key: &Key, content: &[Bytes], metadata: &Metadata, time: Option<&PublishTime>) -> Result<Creation> {
-        self.asked.lock().expect("no panic").push(key.to_string());
-        let answer = self.answers.lock().expect("no panic").pop_front().flatten();
-        match answer {
-            Some(Answer::Fail(kind)) => return Err(Error::new(kind, "told to fail")),
-            Some(Answer::Hang) => std::future::pending().await,
-            None => {}
-        }
-        self.store.create(key, content, metadata, time).await
-    }
-}
 
 fn message(id: &str, payload: &[u8]) -> Message {
     Message::new(
@@ -55,7 +21,23 @@ fn message(id: &str, payload: &[u8]) -> Message {
     )
 }
 
-fn persist(writer: &Arc<Told>, place: RecordPlace) -> Persist {
+/// A memory store, and the way into it that fails as planned.
+fn store(plan: FaultPlan) -> (MemoryStore, Arc<FaultyWriter>) {
+    let store = MemoryStore::new();
+    let writer = Arc::new(FaultyWriter::new(Arc::new(store.clone()), plan));
+    (store, writer)
+}
+
+/// A plan where only the call of this number meets `fault`.
+fn only(call: usize, fault: Fault) -> FaultPlan {
+    FaultPlan::listed((0..call).map(|_| None).chain([Some(fault)]))
+}
+
+async fn names(store: &MemoryStore) -> Vec<String> {
+    store.list("", None).map_ok(|entry| entry.name).try_collect().await.expect("a listing")
+}
+
+fn persist(writer: &Arc<FaultyWriter>, place: RecordPlace) -> Persist {
     Persist::new(writer.clone(), Layout::default(), place, Duration::from_secs(8))
 }
 
@@ -65,33 +47,29 @@ async fn one(persist: &Persist, message: Message) -> Outcome {
 
 #[tokio::test]
 async fn the_layout_comes_first_and_the_record_before_the_payload() {
-    let writer = Arc::new(Told { without_metadata: true, ..Told::default() });
-    let persist = persist(&writer, RecordPlace::Auto);
-    let Outcome::Stored(key) = one(&persist, message("1", b"a")).await else { panic!("not stored") };
+    let key = Layout::default().template().render(&message("1", b"a"));
+    let in_order = [Layout::default().key().to_string(), format!("{key}.record"), key.to_string()];
+    for written in 0..3 {
+        let (store, writer) = store(only(written, Fault::Fail(ErrorKind::Unavailable)));
+        let persist = persist(&writer, RecordPlace::Always);
+        assert!(matches!(one(&persist, message("1", b"a")).await, Outcome::Retryable(_)));
+        assert_eq!(names(&store).await, in_order[..written], "what is there when the next write fails");
+        assert_eq!(writer.calls(), written as u64 + 1, "and nothing is tried behind it");
+    }
+    let (store, writer) = store(FaultPlan::none());
+    let persist = persist(&writer, RecordPlace::Always);
+    assert!(matches!(one(&persist, message("1", b"a")).await, Outcome::Stored(stored) if stored == key));
     assert!(matches!(one(&persist, message("1", b"a")).await, Outcome::AlreadyStored(again) if again == key));
-    let layout = Layout::default().key().to_string();
-    let asked = writer.asked.lock().expect("no panic").clone();
-    assert_eq!(asked, [layout, format!("{key}.record"), key.to_string(), format!("{key}.record"), key.to_string()]);
-}
-
-#[tokio::test]
-async fn nothing_is_stored_before_the_layout_is() {
-    let writer = Arc::new(Told::default());
-    let persist = persist(&writer, RecordPlace::Auto);
-    writer.answers.lock().expect("no panic").push_back(Some(Answer::Fail(ErrorKind::Denied)));
-    assert!(matches!(one(&persist, message("1", b"a")).await, Outcome::Retryable(error) if error.kind() == ErrorKind::Denied));
-    assert!(matches!(one(&persist, message("1", b"a")).await, Outcome::Stored(_)));
+    assert_eq!(writer.calls(), 5, "the layout is written once");
+    assert_eq!(names(&store).await.len(), 3);
 }
 
 #[tokio::test]
 async fn every_failure_says_what_to_do_next() {
-    for at in 1..=2 {
+    for at in 0..=2 {
         for (kind, retryable) in [(ErrorKind::Unavailable, true), (ErrorKind::Denied, true), (ErrorKind::Invalid, false)] {
-            let writer = Arc::new(Told { without_metadata: true, ..Told::default() });
-            let persist = persist(&writer, RecordPlace::Auto);
-            let mut answers: VecDeque<_> = (0..at).map(|_| None).collect();
-            answers.push_back(Some(Answer::Fail(kind)));
-            *writer.answers.lock().expect("no panic") = answers;
+            let (_, writer) = store(only(at, Fault::Fail(kind)));
+            let persist = persist(&writer, RecordPlace::Always);
             let outcome = one(&persist, message("1", b"a")).await;
             assert_eq!(matches!(outcome, Outcome::Retryable(_)), retryable, "{outcome:?}");
             assert_eq!(matches!(outcome, Outcome::Rejected(_)), !retryable, "{outcome:?}");
@@ -101,10 +79,9 @@ async fn every_failure_says_what_to_do_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_hangs_is_given_up_and_may_be_tried_again() {
-    let writer = Arc::new(Told::default());
+async fn a_write_that_hangs_is_given_up_with_the_limit_in_the_reason() {
+    let (_, writer) = store(only(1, Fault::Hang));
     let persist = persist(&writer, RecordPlace::Auto);
-    *writer.answers.lock().expect("no panic") = VecDeque::from([None, Some(Answer::Hang)]);
     let outcome = one(&persist, message("1", b"a")).await;
     assert!(matches!(&outcome, Outcome::Retryable(error) if error.to_string().contains("8s")), "{outcome:?}");
     assert!(matches!(one(&persist, message("1", b"a")).await, Outcome::Stored(_)));
@@ -112,10 +89,9 @@ async fn a_write_that_hangs_is_given_up_and_may_be_tried_again() {
 
 #[tokio::test]
 async fn of_many_messages_one_that_fails_keeps_none_back() {
-    let writer = Arc::new(Told::default());
+    let (_, writer) = store(only(2, Fault::Fail(ErrorKind::Unavailable)));
     let persist = persist(&writer, RecordPlace::Auto);
     persist.write_layout().await.expect("a layout");
-    *writer.answers.lock().expect("no panic") = VecDeque::from([None, Some(Answer::Fail(ErrorKind::Unavailable))]);
     let outcomes = persist.persist((0..20).map(|n| message(&n.to_string(), b"a")).collect()).await;
     let stored: Vec<_> = outcomes.iter().map(|outcome| matches!(outcome, Outcome::Stored(_))).collect();
     assert_eq!(stored.len(), 20);
@@ -128,12 +104,12 @@ async fn a_record_stands_in_the_metadata_up_to_4000_bytes() {
     let empty = Record::from(&message("1", b"").with_attributes([("a".to_owned(), Attribute::from(""))].into())).encode().len();
     for (length, inline) in [(3999, true), (4000, true), (4001, false)] {
         for place in [RecordPlace::Auto, RecordPlace::Always] {
-            let writer = Arc::new(Told::default());
+            let (store, writer) = store(FaultPlan::none());
             let sized = message("1", b"").with_attributes([("a".to_owned(), Attribute::from("x".repeat(length - empty)))].into());
             let record = Record::from(&sized).encode();
             assert_eq!(record.len(), length);
             let Outcome::Stored(key) = one(&persist(&writer, place), sized).await else { panic!("not stored") };
-            let entries: Vec<_> = writer.store.list("orders/", None).try_collect().await.expect("a listing");
+            let entries: Vec<_> = store.list("orders/", None).try_collect().await.expect("a listing");
             let inline = inline && place == RecordPlace::Auto;
             let names: Vec<_> = entries.iter().map(|entry| entry.name.clone()).collect();
             let own_blob = format!("{key}.record");
@@ -143,7 +119,7 @@ async fn a_record_stands_in_the_metadata_up_to_4000_bytes() {
                 assert_eq!(*kept, record);
             } else {
                 assert_eq!(kept, "blob");
-                let chunks = writer.store.read(&Key::parse(own_blob).expect("a key"), None).await.expect("a blob");
+                let chunks = store.read(&Key::parse(own_blob).expect("a key"), None).await.expect("a blob");
                 assert_eq!(chunks.try_collect::<Vec<_>>().await.expect("chunks").concat(), record.into_bytes());
             }
         }
@@ -152,7 +128,7 @@ async fn a_record_stands_in_the_metadata_up_to_4000_bytes() {
 
 #[tokio::test]
 async fn the_same_id_with_other_bytes_is_another_blob() {
-    let writer = Arc::new(Told::default());
+    let (_, writer) = store(FaultPlan::none());
     let persist = persist(&writer, RecordPlace::Auto);
     let Outcome::Stored(a) = one(&persist, message("1", b"a")).await else { panic!("not stored") };
     let Outcome::Stored(b) = one(&persist, message("1", b"b")).await else { panic!("not stored") };

@@ -1,11 +1,14 @@
 //! Properties of keys and records that hold for every message, however hostile.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use persistor_core::testing::check_kept;
 use persistor_core::{
-    Attribute, Entity, ErrorKind, Fidelity, Key, Layout, Message, MessageId, Property, PublishTime, Record, Stream, Template,
-    escape, unescape,
+    Attribute, Entity, ErrorKind, Fidelity, FolderStore, Key, Layout, MemoryStore, Message, MessageId, Outcome, Persist,
+    Property, PublishTime, Reader, Record, RecordPlace, Stream, Template, Writer, escape, unescape,
 };
 use proptest::prelude::*;
 
@@ -176,6 +179,54 @@ proptest! {
             Ok(Err(error)) => prop_assert!(matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Unsupported)),
             Err(_) => {}
         }
+    }
+}
+
+/// Attributes that make records of every size, most of them near the limit of what stands in metadata.
+fn attributes_of_any_size() -> impl Strategy<Value = BTreeMap<String, Attribute>> {
+    let length = prop_oneof![4 => 0..4500_usize, 1 => 0..130_000_usize];
+    let filling = prop_oneof![Just("x"), Just("\u{e9}\u{1F600}"), Just(" \"\\\n\0\u{7f}")];
+    (attributes(), length, filling).prop_map(|(mut attributes, length, filling)| {
+        let text: String = filling.chars().cycle().take(length).collect();
+        attributes.insert("filling".to_owned(), text.into());
+        attributes
+    })
+}
+
+/// Writes through the whole write path and compares what a reader finds.
+fn written_is_read(store: impl Writer + Reader + 'static, message: &Message, place: RecordPlace) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let store = Arc::new(store);
+    runtime.block_on(async {
+        let persist = Persist::new(store.clone(), Layout::default(), place, Duration::from_secs(120));
+        let outcomes = persist.persist(vec![message.clone()]).await;
+        let [Outcome::Stored(key)] = &outcomes[..] else { panic!("{outcomes:?}") };
+        check_kept(store.as_ref(), key, message).await;
+    });
+}
+
+fn places() -> impl Strategy<Value = RecordPlace> {
+    prop_oneof![Just(RecordPlace::Auto), Just(RecordPlace::Always)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_read_back_is_what_was_written(parts in parts(), attributes in attributes_of_any_size(), place in places()) {
+        written_is_read(MemoryStore::new(), &parts.message().with_attributes(attributes), place);
+    }
+}
+
+proptest! {
+    // Each waits for a disk a dozen times.
+    #![proptest_config(ProptestConfig { cases: 50, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn and_so_it_is_in_a_folder(parts in parts(), attributes in attributes_of_any_size(), place in places()) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = FolderStore::open(folder.path()).expect("open");
+        written_is_read(store, &parts.message().with_attributes(attributes), place);
     }
 }
 
