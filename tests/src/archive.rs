@@ -1,4 +1,4 @@
-//! A reader of archives in folders, written from `FORMAT.md`: it pairs payloads with records and finds all that is not as the page
+//! A reader of archives in folders and in buckets, written from `FORMAT.md`: it pairs payloads with records and finds all that is not as the page
 //! says.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::canonical::canonical;
+use crate::fake_storage::{FakeStorage, Object};
 use crate::naming::{default_key, sha256};
 
 /// The members of a record; all are always there.
@@ -29,7 +30,10 @@ const MEMBERS: [&str; 14] = [
     "stream",
 ];
 
-/// All that a folder holds.
+/// The longest record that stands in metadata, in bytes.
+const LONGEST_INLINE: usize = 4000;
+
+/// All that an archive holds.
 #[derive(Debug, Default)]
 pub struct Archive {
     /// Messages by key.
@@ -47,42 +51,91 @@ pub struct Archive {
 /// One message.
 #[derive(Debug)]
 pub struct Stored {
-    path: PathBuf,
+    content: Content,
     record: Map<String, Value>,
 }
 
+/// Where bytes are.
+#[derive(Clone, Debug)]
+enum Content {
+    File(PathBuf),
+    Bytes(Vec<u8>),
+}
+
+impl Content {
+    fn read(&self) -> Vec<u8> {
+        match self {
+            Self::File(path) => fs::read(path).expect("read a blob"),
+            Self::Bytes(bytes) => bytes.clone(),
+        }
+    }
+}
+
+/// One blob.
+#[derive(Debug)]
+struct Blob {
+    content: Content,
+    /// What a bucket keeps beside it; a folder keeps nothing.
+    object: Option<Object>,
+}
+
+/// All blobs of an archive by name.
+type Blobs = BTreeMap<String, Blob>;
+
 impl Archive {
-    /// Reads and checks a whole archive.
+    /// Reads and checks a whole archive in a folder.
     ///
     /// # Panics
     /// If it cannot be read.
     pub fn read(root: &Path) -> Self {
         let mut names = Vec::new();
         walk(root, root, &mut names);
+        let blob = |name: String| (name.clone(), Blob { content: Content::File(root.join(name)), object: None });
+        Self::judge(&names.into_iter().map(blob).collect())
+    }
+
+    /// Reads and checks a whole archive below a prefix of a bucket (empty, or with a slash at its end). It is held in memory.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    pub fn read_bucket(storage: &FakeStorage, bucket: &str, prefix: &str) -> Self {
+        let blob = |object: Object| {
+            let content = Content::Bytes(storage.content(bucket, &object.name));
+            (object.name[prefix.len()..].to_owned(), Blob { content, object: Some(object) })
+        };
+        Self::judge(&storage.objects(bucket, prefix).into_iter().map(blob).collect())
+    }
+
+    /// The same, of an archive that must be in order.
+    pub fn read_bucket_sound(storage: &FakeStorage, bucket: &str, prefix: &str) -> Self {
+        Self::read_bucket(storage, bucket, prefix).sound()
+    }
+
+    fn judge(blobs: &Blobs) -> Self {
         let mut archive = Self::default();
         let mut records = BTreeMap::new();
-        for name in &names {
+        for (name, blob) in blobs {
+            if let Some(fault) = blob.object.as_ref().and_then(|object| fault_of(object, &blob.content)) {
+                archive.faults.push(format!("`{name}` {fault}"));
+            }
             if name.starts_with(".tmp/") {
                 // One for each process that writes, as long as it does; a process that was killed leaves it like the others.
                 if !name.starts_with(".tmp/open-") {
                     archive.temporary.push(name.clone());
                 }
             } else if name.starts_with("_persistor/layout/") {
-                archive.read_layout(root, name);
+                archive.read_layout(name, &blob.content.read());
             } else if name.split('/').any(|segment| segment.starts_with(['.', '_'])) {
                 archive.faults.push(format!("`{name}` is no name of a blob"));
             } else if let Some(key) = name.strip_suffix(".record") {
-                records.insert(key, name);
+                records.insert(key, blob);
             }
         }
-        for (key, record) in &records {
-            if names.binary_search_by(|name| name.as_str().cmp(key)).is_err() {
-                archive.lone_records.push((*record).clone());
-            }
-        }
-        let payloads = names.iter().filter(|name| !name.starts_with(['.', '_']) && !name.ends_with(".record"));
-        for key in payloads {
-            match records.get(key.as_str()).ok_or("has no record".to_owned()).and_then(|record| Stored::read(root, key, record)) {
+        archive.lone_records =
+            records.keys().filter(|key| !blobs.contains_key(**key)).map(|key| format!("{key}.record")).collect();
+        let payloads = blobs.iter().filter(|(name, _)| !name.starts_with(['.', '_']) && !name.ends_with(".record"));
+        for (key, blob) in payloads {
+            match Stored::read(key, blob, records.get(key.as_str()).copied()) {
                 Ok(stored) => drop(archive.messages.insert(key.clone(), stored)),
                 Err(fault) => archive.faults.push(format!("`{key}` {fault}")),
             }
@@ -95,9 +148,12 @@ impl Archive {
 
     /// The same, of an archive that must be in order.
     pub fn read_sound(root: &Path) -> Self {
-        let archive = Self::read(root);
-        assert!(archive.faults.is_empty(), "{} faults:\n{}", archive.faults.len(), archive.faults.join("\n"));
-        archive
+        Self::read(root).sound()
+    }
+
+    fn sound(self) -> Self {
+        assert!(self.faults.is_empty(), "{} faults:\n{}", self.faults.len(), self.faults.join("\n"));
+        self
     }
 
     /// Messages by id. There must not be two of one id.
@@ -107,10 +163,9 @@ impl Archive {
         by_id
     }
 
-    fn read_layout(&mut self, root: &Path, name: &str) {
-        let text = fs::read(root.join(name)).expect("read layout");
-        let layout: Value = serde_json::from_slice(&text).unwrap_or_default();
-        let named = name == format!("_persistor/layout/{}.json", &sha256(&text)[..32]);
+    fn read_layout(&mut self, name: &str, text: &[u8]) {
+        let layout: Value = serde_json::from_slice(text).unwrap_or_default();
+        let named = name == format!("_persistor/layout/{}.json", &sha256(text)[..32]);
         let known = layout["format"] == "persistor/1" && layout["kind"] == "layout" && layout["template"].is_string();
         if named && known && canonical(&layout).is_ok_and(|canonical| canonical.as_bytes() == text) {
             self.layouts += 1;
@@ -121,15 +176,33 @@ impl Archive {
 }
 
 impl Stored {
-    fn read(root: &Path, key: &str, record_name: &str) -> Result<Self, String> {
-        let text = fs::read(root.join(record_name)).expect("read record");
+    fn read(key: &str, blob: &Blob, own: Option<&Blob>) -> Result<Self, String> {
+        let text = match blob.object.as_ref().map(|object| &object.metadata) {
+            None => own.ok_or("has no record")?.content.read(),
+            Some(metadata) => match metadata.get("record").ok_or("has no record in its metadata")?.as_str() {
+                "blob" => own.ok_or("has no record, as its metadata says")?.content.read(),
+                _ if own.is_some() => return Err("has two records".to_owned()),
+                text if text.len() > LONGEST_INLINE => {
+                    return Err(format!("has a record of {} bytes in its metadata", text.len()));
+                }
+                text => text.as_bytes().to_vec(),
+            },
+        };
         let record: Value = serde_json::from_slice(&text).map_err(|error| format!("has no readable record: {error}"))?;
         if canonical(&record)?.as_bytes() != text {
             return Err("has a record that is not canonical".to_owned());
         }
         let Value::Object(record) = record else { return Err("has a record that is no object".to_owned()) };
-        let stored = Self { path: root.join(key), record };
+        let stored = Self { content: blob.content.clone(), record };
         stored.check(key)?;
+        for time in
+            [Some(blob), own].into_iter().flatten().filter_map(|blob| blob.object.as_ref()).map(|object| &object.custom_time)
+        {
+            if !time.as_ref().and_then(|time| time.parse().ok()).is_some_and(|time: DateTime<Utc>| time == stored.publish_time())
+            {
+                return Err(format!("has the custom time {time:?}, not its publish time"));
+            }
+        }
         Ok(stored)
     }
 
@@ -160,7 +233,7 @@ impl Stored {
 
     /// The payload's bytes.
     pub fn payload(&self) -> Vec<u8> {
-        fs::read(&self.path).expect("read payload")
+        self.content.read()
     }
 
     /// A member of the record that is text.
@@ -178,6 +251,17 @@ impl Stored {
         let text = self.text("publish_time");
         assert!(text.ends_with('Z'), "{text} is no publish time");
         text.parse().unwrap_or_else(|error| panic!("{text} is no publish time: {error}"))
+    }
+}
+
+/// What is wrong with an object, whatever it holds.
+fn fault_of(object: &Object, content: &Content) -> Option<&'static str> {
+    if object.content_encoding.is_some() {
+        Some("has a content encoding, so readers would get other bytes")
+    } else if !object.is_of(&content.read()) {
+        Some("has another CRC32C than its bytes")
+    } else {
+        None
     }
 }
 

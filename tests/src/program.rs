@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::logs::{Logs, says};
 use crate::programs;
+use crate::tools;
 use crate::waiting;
 
 /// How a program is to be started: with an environment that is empty but for `PATH` and what is asked for here.
@@ -19,12 +20,14 @@ use crate::waiting;
 pub struct Setup {
     program: PathBuf,
     environment: BTreeMap<String, OsString>,
+    /// A command that is given the program to run, if there is one.
+    before: Vec<OsString>,
 }
 
 impl Setup {
     pub fn new(program: PathBuf) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        Self { program, environment: BTreeMap::from([("PATH".to_owned(), path)]) }
+        Self { program, environment: BTreeMap::from([("PATH".to_owned(), path)]), before: Vec::new() }
     }
 
     /// The push handler, on a free port, storing into a folder.
@@ -47,6 +50,18 @@ impl Setup {
     #[must_use]
     pub fn faketime(self, library: &Path, offset: &str) -> Self {
         self.set("LD_PRELOAD", library).set("FAKETIME", offset).set("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+    }
+
+    /// Lets it see these files in the place of others, and nobody else; or a skip. What is written into such a file later is seen too.
+    pub fn with_files(mut self, files: &[(&Path, &str)]) -> Option<Self> {
+        tools::may_mount()?;
+        let mut script = String::from("set -e; ");
+        for (file, place) in files {
+            script.push_str(&format!("mount --bind '{}' '{place}'; ", file.display()));
+        }
+        script.push_str("exec \"$0\"");
+        self.before = ["unshare", "--mount", "sh", "-c"].map(OsString::from).into_iter().chain([script.into()]).collect();
+        Some(self)
     }
 
     /// Starts it and waits until it listens.
@@ -74,7 +89,9 @@ impl Setup {
     /// # Panics
     /// If there is no such program.
     pub fn spawn(&self) -> Program {
-        let mut command = Command::new(&self.program);
+        let mut words = self.before.iter().map(OsString::as_os_str).chain([self.program.as_os_str()]);
+        let mut command = Command::new(words.next().expect("the program at least"));
+        command.args(words);
         command.env_clear().envs(&self.environment);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("start {}: {error}", self.program.display()));

@@ -53,6 +53,12 @@ pub fn strace() -> Option<PathBuf> {
     or_skip(allowed.then_some(strace), "this user may not trace a running program (kernel.yama.ptrace_scope)")
 }
 
+/// fake-gcs-server, an emulator of Cloud Storage, or a skip.
+pub fn fake_gcs_server() -> Option<PathBuf> {
+    let built = || Some(crate::scratch::target().join("tools/go/bin/fake-gcs-server")).filter(|path| path.is_file());
+    or_skip(named("TEST_FAKE_GCS_SERVER").or_else(built), "fake-gcs-server is missing (tests/run tools builds it where Go is)")
+}
+
 /// Python 3, or a skip.
 pub fn python() -> Option<PathBuf> {
     or_skip(named("TEST_PYTHON").or_else(|| on_path("python3")), "python3 is missing")
