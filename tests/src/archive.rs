@@ -195,12 +195,10 @@ impl Stored {
         let Value::Object(record) = record else { return Err("has a record that is no object".to_owned()) };
         let stored = Self { content: blob.content.clone(), record };
         stored.check(key)?;
-        for time in
-            [Some(blob), own].into_iter().flatten().filter_map(|blob| blob.object.as_ref()).map(|object| &object.custom_time)
-        {
-            if !time.as_ref().and_then(|time| time.parse().ok()).is_some_and(|time: DateTime<Utc>| time == stored.publish_time())
-            {
-                return Err(format!("has the custom time {time:?}, not its publish time"));
+        let objects = [Some(blob), own].into_iter().flatten().filter_map(|blob| blob.object.as_ref());
+        for time in objects.map(|object| object.custom_time.as_deref().unwrap_or_default()) {
+            if time.parse::<DateTime<Utc>>().ok() != Some(stored.publish_time()) {
+                return Err(format!("has the custom time `{time}`, not its publish time"));
             }
         }
         Ok(stored)

@@ -94,7 +94,7 @@ impl Connection {
         Self::over(TcpStream::connect(("127.0.0.1", port))?)
     }
 
-    pub(crate) fn over(stream: TcpStream) -> io::Result<Self> {
+    pub fn over(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         // A peer that says nothing for so long is stuck; a test must fail, not hang.
         stream.set_read_timeout(Some(LIMIT))?;
@@ -138,7 +138,7 @@ impl Connection {
         stream.write_all(&sent?)
     }
 
-    pub(crate) fn send_answer(&mut self, answer: &Answer) -> io::Result<()> {
+    pub fn send_answer(&mut self, answer: &Answer) -> io::Result<()> {
         let mut wire = format!("HTTP/1.1 {} \r\n", answer.status).into_bytes();
         for (name, value) in &answer.headers {
             wire.extend_from_slice(name.as_bytes());
@@ -152,7 +152,7 @@ impl Connection {
     }
 
     /// Reads a request; nothing if the peer has closed the connection between requests.
-    pub(crate) fn read_request(&mut self) -> io::Result<Option<Request>> {
+    pub fn read_request(&mut self) -> io::Result<Option<Request>> {
         if self.0.fill_buf()?.is_empty() {
             return Ok(None);
         }

@@ -61,7 +61,7 @@ fn every_fault_strikes_where_it_is_told_to() {
     }
     // One that is never reached.
     proxy.arm(fault(Direction::Reply, 10, Kind::Cut), usize::MAX);
-    assert_eq!((ask(&proxy), proxy.struck()), ((all.clone(), true), 0));
+    assert_eq!((ask(&proxy), proxy.struck()), ((all, true), 0));
 }
 
 #[test]

@@ -2,11 +2,16 @@
 //! found. Each message ends stored once and acknowledged, or refused in time; and all is well again when the fault is over.
 
 use std::collections::BTreeSet;
+use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use persistor_tests::archive::Archive;
 use persistor_tests::fake_storage::FakeStorage;
+use persistor_tests::http::{Answer, Connection, Request};
 use persistor_tests::program::{Program, Setup};
 use persistor_tests::proxy::{Direction, Fault, Kind, Proxy};
 use persistor_tests::push::Push;
@@ -352,4 +357,85 @@ fn status(program: &Program, id: &str) -> u16 {
     let answer = pusher::send(program.port(), &push(id, 100).request()).expect("the program answers");
     assert!(start.elapsed() < IN_TIME, "{id}: answered {} after {:?}", answer.status, start.elapsed());
     answer.status
+}
+
+/// A metadata server as Cloud Run has one, which refuses until it is told not to.
+struct MetadataServer {
+    address: String,
+    grants: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl MetadataServer {
+    fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        let (grants, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let server = Self { address, grants: grants.clone(), asked: asked.clone() };
+        thread::spawn(move || {
+            for stream in listener.incoming().filter_map(Result::ok) {
+                let (grants, asked) = (grants.clone(), asked.clone());
+                thread::spawn(move || {
+                    let mut connection = Connection::over(stream)?;
+                    while let Some(request) = connection.read_request()? {
+                        let token = request.path.contains("/token").then(|| asked.fetch_add(1, Ordering::SeqCst));
+                        let granted = token.is_some() && grants.load(Ordering::SeqCst);
+                        let body =
+                            if granted { r#"{"access_token":"a","expires_in":3600,"token_type":"Bearer"}"# } else { "none" };
+                        let headers = vec![
+                            ("Content-Length".to_owned(), body.len().to_string().into_bytes()),
+                            ("Metadata-Flavor".to_owned(), b"Google".to_vec()),
+                        ];
+                        let status = if granted { 200 } else { 404 };
+                        connection.send_answer(&Answer { status, headers, body: body.into() })?;
+                    }
+                    Ok::<_, std::io::Error>(())
+                });
+            }
+        });
+        server
+    }
+}
+
+/// Credentials that cannot be had keep no program from listening, and are asked for again: the official client gives up for good where it is refused once.
+#[test]
+#[ignore = "needs root: tests/run e2e"]
+fn credentials_that_were_refused_are_asked_for_again() {
+    let folder = persistor_tests::scratch::folder();
+    let hosts = folder.path().join("hosts");
+    // Nothing listens there: what is asked of Cloud Storage is refused on this machine.
+    std::fs::write(&hosts, "127.0.0.1 localhost storage.googleapis.com\n").expect("write");
+    let server = MetadataServer::start();
+    let setup = Setup::gcp_function(Path::new("gs://archive"))
+        .set("PERSISTOR_WRITE_TIMEOUT", "2s")
+        .set("GCE_METADATA_HOST", server.address.clone());
+    let Some(setup) = setup.with_files(&[(&hosts, "/etc/hosts")]) else { return };
+    let program = setup.start();
+    assert_eq!(status(&program, "refused"), 503);
+    let refused = server.asked.load(Ordering::SeqCst);
+    assert!(refused > 0, "the metadata server was not asked");
+    server.grants.store(true, Ordering::SeqCst);
+    // With a token it comes as far as Cloud Storage, which is not there.
+    waiting::until("credentials", || {
+        assert_eq!(status(&program, "granted"), 503);
+        let line = program.logs().entries().pop().expect("it was said").to_string();
+        line.contains("no answer from Cloud Storage").then_some(())
+    });
+    assert!(server.asked.load(Ordering::SeqCst) > refused);
+}
+
+/// A metadata server that never answers delays no start, and no reply beyond its limit.
+#[test]
+fn credentials_that_hang_delay_neither_the_start_nor_the_reply() {
+    let silent = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let address = silent.local_addr().expect("it is bound").to_string();
+    let program = Setup::gcp_function(Path::new("gs://archive"))
+        .set("PERSISTOR_WRITE_TIMEOUT", "2s")
+        .set("GCE_METADATA_HOST", address)
+        .start();
+    let ready = pusher::send(program.port(), &Request::get("/health/ready")).expect("the program answers");
+    assert_eq!(ready.status, 200);
+    assert_eq!(status(&program, "waiting"), 503);
+    let line = program.logs().entries().pop().expect("it was said").to_string();
+    assert!(line.contains("not stored and not acknowledged"), "{line}");
 }

@@ -10,7 +10,7 @@ use crate::setting;
 /// The variables that concern us, from the process environment or from flags.
 ///
 /// Only names that begin with `PERSISTOR_` and the others of the table are kept, so that nothing here can ever show
-/// somebody else's secret, and of [`CLOUD_RUN`] that it is there.
+/// somebody else's secret, and whether Cloud Run started the program.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     values: BTreeMap<String, OsString>,

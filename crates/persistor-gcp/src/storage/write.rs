@@ -1,5 +1,6 @@
 //! Creating blobs.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 
 use async_trait::async_trait;
@@ -51,7 +52,7 @@ impl Create<'_> {
         let bucket = format!("projects/_/buckets/{}", self.store.location.bucket());
         let write = connection
             .storage
-            .write_object(bucket, &self.name, Chunks(self.content.to_vec().into_iter()))
+            .write_object(bucket, &self.name, Chunks(self.content.iter().cloned().collect()))
             // There is no such object: the service decides it in the moment in which it makes the blob.
             .set_if_generation_match(0)
             // The service compares it with what arrived before it makes the blob, and the client with the answer.
@@ -108,17 +109,17 @@ impl Create<'_> {
 }
 
 /// The content, chunk by chunk, as the client takes it; only references are counted up.
-struct Chunks(std::vec::IntoIter<Bytes>);
+struct Chunks(VecDeque<Bytes>);
 
 impl StreamingSource for Chunks {
     type Error = Infallible;
 
     async fn next(&mut self) -> Option<Result<Bytes, Infallible>> {
-        self.0.next().map(Ok)
+        self.0.pop_front().map(Ok)
     }
 
     async fn size_hint(&self) -> Result<SizeHint, Infallible> {
-        Ok(SizeHint::with_exact(self.0.as_slice().iter().map(|chunk| chunk.len() as u64).sum()))
+        Ok(SizeHint::with_exact(self.0.iter().map(|chunk| chunk.len() as u64).sum()))
     }
 }
 
