@@ -157,8 +157,8 @@ impl Proxy {
                     closed: AtomicBool::new(false),
                     passed: Mutex::default(),
                 };
-                let fault = shared.lock().take(Arc::new(link));
-                let link = shared.lock().open.last().expect("it was just added").clone();
+                let link = Arc::new(link);
+                let fault = shared.lock().take(link.clone());
                 for direction in [Direction::Request, Direction::Reply] {
                     let (shared, link) = (shared.clone(), link.clone());
                     let fault = fault.filter(|fault| fault.direction == direction);
@@ -201,6 +201,8 @@ impl State {
 
     fn take(&mut self, link: Arc<Link>) -> Option<Fault> {
         self.taken += 1;
+        // Those whose threads have ended.
+        self.open.retain(|link| Arc::strong_count(link) > 1);
         self.open.push(link);
         let (fault, times) = self.armed.as_mut()?;
         *times = times.checked_sub(1)?;
@@ -225,6 +227,9 @@ impl Link {
         let mut buffer = vec![0; 16 * 1024];
         loop {
             let read = from.read(&mut buffer)?;
+            if self.stays_stalled() {
+                return Ok(());
+            }
             if read == 0 {
                 return to.shutdown(Shutdown::Write);
             }
@@ -250,11 +255,8 @@ impl Link {
                     Kind::Drip => dripping = true,
                 }
             }
-            while self.stalled.load(Ordering::SeqCst) {
-                thread::sleep(Duration::from_millis(10));
-                if self.closed.load(Ordering::SeqCst) {
-                    return Ok(());
-                }
+            if self.stays_stalled() {
+                return Ok(());
             }
             if dripping {
                 for byte in bytes {
@@ -267,6 +269,15 @@ impl Link {
             passed += bytes.len() as u64;
             to.flush()?;
         }
+    }
+
+    /// Waits while the connection is stalled; true once it was closed meanwhile. Not even an end of the stream passes.
+    fn stays_stalled(&self) -> bool {
+        let stalled = || self.stalled.load(Ordering::SeqCst);
+        while stalled() && !self.closed.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        stalled()
     }
 
     fn write(&self, direction: Direction, mut to: &TcpStream, bytes: &[u8]) -> io::Result<()> {

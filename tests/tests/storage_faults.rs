@@ -266,6 +266,8 @@ fn what_only_looks_like_a_stored_blob_is_no_acknowledgement() {
     pusher::send_until_acknowledged(program.port(), &push("first", 1).request());
     for fixture in [
         "412-organisation-policy",
+        "412-policy-as-condition",
+        "403-no-words-named-delete",
         "412-without-json",
         "403-no-create",
         "403-no-create-named-delete",

@@ -160,7 +160,9 @@ impl Fixture {
             Some(error) => self.refused(error, &answer, &archive, &mut faults),
         }
         let lines = program.logs().entries();
-        let raised: Vec<_> = lines.iter().filter(|line| line["severity"] == "WARNING" || line["severity"] == "ERROR").collect();
+        // What is said before it listens is about settings.
+        let since = lines.iter().skip_while(|line| line["message"] != "listening");
+        let raised: Vec<_> = since.filter(|line| line["severity"] == "WARNING" || line["severity"] == "ERROR").collect();
         match (&self.expect.error, &raised[..]) {
             (None, []) => {}
             (Some(error), [line]) => {

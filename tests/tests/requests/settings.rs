@@ -7,7 +7,7 @@ use persistor_tests::{ports, scratch};
 
 /// Every setting but the port, each with a value that it cannot have.
 const WRONG: [(&str, &str); 9] = [
-    ("PERSISTOR_ARCHIVE", "gs://not-in-this-version"),
+    ("PERSISTOR_ARCHIVE", "s3://not-in-this-version"),
     ("PERSISTOR_KEY_TEMPLATE", "{stream}/{id}"),
     ("PERSISTOR_RECORD", "sometimes"),
     ("PERSISTOR_PUSH", "guess"),

@@ -79,7 +79,7 @@ impl Refusal {
     /// apart from the names of bucket and blob, which others choose.
     pub(crate) fn says_it_exists(&self, about: About<'_>) -> bool {
         match self.status {
-            412 => self.is_for("conditionNotMet"),
+            412 => self.is_for("conditionNotMet") && !self.is_of_a_policy(),
             403 if self.is_for("retentionPolicyNotMet") => true,
             403 if self.is_for("forbidden") => {
                 let named: Vec<_> = self.permissions(about).collect();
@@ -87,6 +87,12 @@ impl Refusal {
             }
             _ => false,
         }
+    }
+
+    /// Whether it is an organisation's policy that was not met. Its 412 can have the reason of a precondition, and differs in its text only:
+    /// <https://github.com/googleapis/java-storage/issues/1240>.
+    fn is_of_a_policy(&self) -> bool {
+        self.message.to_ascii_lowercase().contains("constraint")
     }
 
     /// The permissions that its text names.
@@ -183,6 +189,9 @@ mod tests {
         let plain = About { bucket: "bucket", name: "orders/a" };
         for (status, reasons, message, exists) in [
             (412, &["conditionNotMet"][..], "", true),
+            (412, &["conditionNotMet"], "At least one of the pre-conditions you specified did not hold.", true),
+            (412, &["conditionNotMet"], "Request violates constraint 'constraints/storage.example'", false),
+            (412, &["conditionNotMet"], "Constraint 'x' violated", false),
             (412, &["conditionNotMet", "orgPolicy"], "", false),
             (412, &["customConstraintViolated"], "", false),
             (412, &[], "", false),
