@@ -438,6 +438,5 @@ fn credentials_that_hang_delay_neither_the_start_nor_the_reply() {
     let ready = pusher::send(program.port(), &Request::get("/health/ready")).expect("the program answers");
     assert_eq!(ready.status, 200);
     assert_eq!(status(&program, "waiting"), 503);
-    let line = program.logs().entries().pop().expect("it was said").to_string();
-    assert!(line.contains("not stored and not acknowledged"), "{line}");
+    program.logs().wait_for("the refusal", |line| line.to_string().contains("not stored and not acknowledged"));
 }
