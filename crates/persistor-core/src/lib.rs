@@ -44,6 +44,6 @@ pub use message::{Fidelity, Message, Property};
 pub use persist::{Outcome, Persist, RecordPlace};
 pub use reader::{Entry, Reader};
 pub use record::Record;
-pub use template::{DEFAULT_TEMPLATE, ParsedKey, Template};
+pub use template::{DEFAULT_TEMPLATE, KeyBounds, NameRange, NameRanges, ParsedKey, Template};
 pub use time::PublishTime;
 pub use writer::{Creation, Metadata, Writer};

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 
+use crate::digest::crc32c_hex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::reader::{Entry, Reader};
@@ -89,6 +90,7 @@ impl Reader for MemoryStore {
                     name: name.clone(),
                     size: blob.content.len() as u64,
                     metadata: blob.metadata.clone(),
+                    crc32c: Some(crc32c_hex(&blob.content)),
                     created: blob.created.into(),
                 })
             })

@@ -21,6 +21,8 @@ pub struct Entry {
     pub size: u64,
     /// What stands beside it, where the store keeps that.
     pub metadata: Metadata,
+    /// CRC32C of its bytes as the store computed it, 8 lower-case hex digits; none where the store keeps none.
+    pub crc32c: Option<String>,
     /// When the store made it, by the store's clock.
     pub created: DateTime<Utc>,
 }

@@ -3,11 +3,12 @@
 //! What a template may be is decided when it is parsed, so that rendering cannot fail and every key obeys all stores' rules.
 
 mod grammar;
+mod ranges;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::{Datelike as _, NaiveDate, Timelike as _};
+use chrono::{Datelike as _, NaiveDate, NaiveDateTime, Timelike as _};
 
 use crate::digest::{is_hex, sha256_hex};
 use crate::error::{Error, Result};
@@ -15,6 +16,8 @@ use crate::escape::{LONGEST, escape, unescape};
 use crate::key::{Key, LONGEST_KEY, RECORD_SUFFIX};
 use crate::message::Message;
 use crate::record::Record;
+
+pub use ranges::{KeyBounds, NameRange, NameRanges};
 
 /// The template that stands where none is chosen.
 pub const DEFAULT_TEMPLATE: &str = "{stream}/{time:%Y/%m/%d/%H/%M%S}-{id}-{digest}";
@@ -58,7 +61,7 @@ const DATES: [(char, Date); 6] =
 pub(crate) struct Source<'a> {
     pub(crate) stream: &'a str,
     pub(crate) id: &'a str,
-    pub(crate) second: chrono::NaiveDateTime,
+    pub(crate) second: NaiveDateTime,
     pub(crate) sha256: &'a str,
     pub(crate) attribute: &'a dyn Fn(&str) -> Option<&'a str>,
 }
@@ -113,6 +116,11 @@ impl Template {
     /// Whether keys hold attributes, which must not reach a log.
     pub fn holds_attributes(&self) -> bool {
         self.segments.iter().flatten().any(|part| matches!(part, Part::Attribute { .. }))
+    }
+
+    /// How many parts of the publish time keys hold, from the year on: 3 (to the day) to 6 (to the second).
+    pub fn time_parts(&self) -> usize {
+        self.segments.iter().flatten().filter(|part| matches!(part, Part::Date(_))).count()
     }
 
     /// The key of a message: a pure function of it.
@@ -209,17 +217,18 @@ fn render_part(part: &Part, source: &Source<'_>) -> String {
         Part::Attribute { name, default } => escape((source.attribute)(name).unwrap_or(default)),
         Part::Shard(digits) => sha256_hex(source.id.as_bytes())[..*digits].to_owned(),
         Part::Digest => source.sha256[..DIGEST_DIGITS].to_owned(),
-        Part::Date(date) => {
-            let t = &source.second;
-            match date {
-                Date::Year => format!("{:04}", t.year()),
-                Date::Month => format!("{:02}", t.month()),
-                Date::Day => format!("{:02}", t.day()),
-                Date::Hour => format!("{:02}", t.hour()),
-                Date::Minute => format!("{:02}", t.minute()),
-                Date::Second => format!("{:02}", t.second()),
-            }
-        }
+        Part::Date(date) => date_text(*date, &source.second),
+    }
+}
+
+fn date_text(date: Date, t: &NaiveDateTime) -> String {
+    match date {
+        Date::Year => format!("{:04}", t.year()),
+        Date::Month => format!("{:02}", t.month()),
+        Date::Day => format!("{:02}", t.day()),
+        Date::Hour => format!("{:02}", t.hour()),
+        Date::Minute => format!("{:02}", t.minute()),
+        Date::Second => format!("{:02}", t.second()),
     }
 }
 

@@ -1,4 +1,15 @@
 //! A file a command.
 
+pub(crate) mod cat;
+pub(crate) mod completions;
+pub(crate) mod diff;
+pub(crate) mod grep;
+pub(crate) mod lookup;
+pub(crate) mod ls;
 pub(crate) mod serve;
+pub(crate) mod show;
+pub(crate) mod status;
+pub(crate) mod streams;
+pub(crate) mod timeline;
 pub(crate) mod r#try;
+pub(crate) mod verify;

@@ -1,5 +1,6 @@
-//! The exit codes, the same for every command.
+//! The exit codes, the same for every command, and the error that is the user's to mend.
 
+use std::fmt;
 use std::process::ExitCode;
 
 /// How a command ended.
@@ -13,13 +14,35 @@ pub(crate) enum Exit {
     Usage = 2,
     /// It was done, and damage was found.
     Damage = 3,
+    /// It was done, and no message was meant by it.
+    Nothing = 4,
 }
 
 /// For `--help`.
-pub(crate) const HELP: &str = "Exit codes: 0 fine, 1 failed, 2 wrong arguments or settings, 3 damage found";
+pub(crate) const HELP: &str = "Exit codes: 0 fine, 1 failed, 2 wrong arguments or settings, 3 damage found, 4 nothing matched";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
     }
 }
+
+/// Arguments that make no sense, in words that say what to write instead.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Ends a command with [`Usage`].
+macro_rules! usage {
+    ($($part:tt)*) => {
+        return Err($crate::exit::Usage(format!($($part)*)).into())
+    };
+}
+pub(crate) use usage;

@@ -116,7 +116,7 @@ impl Walk {
             Err(error) => Err(error),
             Ok(metadata) => {
                 let created = metadata.modified()?.into();
-                Ok(Some(Entry { name, size: metadata.len(), metadata: BTreeMap::new(), created }))
+                Ok(Some(Entry { name, size: metadata.len(), metadata: BTreeMap::new(), crc32c: None, created }))
             }
         }
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use sha2::{Digest as _, Sha256};
 
+use crate::digest::crc32c_hex;
 use crate::error::ErrorKind;
 use crate::key::{Key, LONGEST_KEY, LONGEST_SEGMENT};
 use crate::reader::Reader;
@@ -102,6 +103,11 @@ impl Suite {
         assert_eq!(read.finalize(), written.finalize());
         let sizes: Vec<u64> = self.reader.list("size/", None).map_ok(|entry| entry.size).try_collect().await.expect("a listing");
         assert_eq!(sizes, [100_000_000, 256, 0]);
+        let sums: Vec<_> = self.reader.list("size/", None).map_ok(|entry| entry.crc32c).try_collect().await.expect("a listing");
+        let expected = content.iter().fold(0, |sum, chunk| crc32c::crc32c_append(sum, chunk));
+        for (sum, expected) in sums.into_iter().zip([format!("{expected:08x}"), crc32c_hex(&all), crc32c_hex(b"")]) {
+            assert!(sum.as_ref().is_none_or(|sum| *sum == expected), "{sum:?} is listed for {expected}");
+        }
     }
 
     async fn takes_names_at_every_limit(&self) {

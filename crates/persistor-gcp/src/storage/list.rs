@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use google_cloud_auth::credentials::CacheableResource;
@@ -14,7 +16,7 @@ use super::attempts::Failure;
 use super::tiles::{Part, Tiles};
 
 /// What a page is to hold of each blob, and nothing more.
-const FIELDS: &str = "nextPageToken,items(name,size,metadata,timeCreated)";
+const FIELDS: &str = "nextPageToken,items(name,size,metadata,crc32c,timeCreated)";
 /// Blobs in a page: the service's own limit. With records of 4,000 bytes that is up to 8 MiB.
 const PAGE: &str = "1000";
 /// Pages that are asked for, or held until it is their turn, at the same time.
@@ -123,6 +125,8 @@ struct Item {
     size: String,
     #[serde(default)]
     metadata: Metadata,
+    /// Base64 of its four bytes, the most significant first.
+    crc32c: Option<String>,
     time_created: DateTime<Utc>,
 }
 
@@ -179,8 +183,15 @@ impl TryFrom<Item> for Entry {
     type Error = Error;
 
     fn try_from(item: Item) -> Result<Self> {
-        let size =
-            item.size.parse().map_err(|_| Error::new(ErrorKind::Unavailable, "a listing with a size that is no number"))?;
-        Ok(Self { name: item.name, size, metadata: item.metadata, created: item.time_created })
+        let unreadable = |what: &str| Error::new(ErrorKind::Unavailable, format!("a listing with {what}"));
+        let size = item.size.parse().map_err(|_| unreadable("a size that is no number"))?;
+        let crc32c = item.crc32c.map(|text| crc32c(&text).ok_or_else(|| unreadable("a CRC32C that is none"))).transpose()?;
+        Ok(Self { name: item.name, size, metadata: item.metadata, crc32c, created: item.time_created })
     }
+}
+
+/// The digits of a CRC32C in base64.
+fn crc32c(text: &str) -> Option<String> {
+    let bytes: [u8; 4] = STANDARD.decode(text).ok()?.try_into().ok()?;
+    Some(format!("{:08x}", u32::from_be_bytes(bytes)))
 }

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     fn entry(name: &str) -> Entry {
-        Entry { name: name.to_owned(), size: 0, metadata: Default::default(), created: Default::default() }
+        Entry { name: name.to_owned(), size: 0, metadata: Default::default(), crc32c: None, created: Default::default() }
     }
 
     fn whole(prefix: &str) -> Part {

@@ -1,0 +1,168 @@
+//! Which messages are meant. The same for every command; what a key can tell is not asked of the record.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
+use persistor_core::{KeyBounds, NameRange, NameRanges, ParsedKey, PublishTime, Record, escape};
+
+use crate::archive::Archive;
+use crate::attribute_filter::AttributeFilter;
+
+/// Conditions that all have to be met; each is met where it is empty.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    streams: BTreeSet<String>,
+    since: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
+    ids: BTreeSet<String>,
+    attributes: Vec<AttributeFilter>,
+    /// As they stand in keys.
+    encoded_streams: BTreeSet<String>,
+    encoded_ids: BTreeSet<String>,
+}
+
+impl Selection {
+    /// All messages.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Only messages of one of these streams.
+    #[must_use]
+    pub fn streams(mut self, streams: impl IntoIterator<Item = String>) -> Self {
+        self.streams.extend(streams);
+        self.encoded_streams = self.streams.iter().map(|stream| escape(stream)).collect();
+        self
+    }
+
+    /// Only messages published at `since` or later, and before `until`.
+    #[must_use]
+    pub fn between(self, since: Option<DateTime<Utc>>, until: Option<DateTime<Utc>>) -> Self {
+        Self { since, until, ..self }
+    }
+
+    /// Only messages with one of these ids.
+    #[must_use]
+    pub fn ids(mut self, ids: impl IntoIterator<Item = String>) -> Self {
+        self.ids.extend(ids);
+        self.encoded_ids = self.ids.iter().map(|id| escape(id)).collect();
+        self
+    }
+
+    /// Only messages whose attributes meet all of these.
+    #[must_use]
+    pub fn attributes(mut self, filters: impl IntoIterator<Item = AttributeFilter>) -> Self {
+        self.attributes.extend(filters);
+        self
+    }
+
+    /// From when on.
+    pub fn since(&self) -> Option<DateTime<Utc>> {
+        self.since
+    }
+
+    /// Before when.
+    pub fn until(&self) -> Option<DateTime<Utc>> {
+        self.until
+    }
+
+    /// Whether few of many are looked for: ids or attributes are asked for.
+    pub fn is_search(&self) -> bool {
+        !self.ids.is_empty() || !self.attributes.is_empty()
+    }
+
+    /// Whether messages of this stream can be selected.
+    pub(crate) fn has_stream(&self, stream: &str) -> bool {
+        self.streams.is_empty() || self.streams.contains(stream)
+    }
+
+    /// What has to be listed, under all layouts of the archive together.
+    pub fn ranges(&self, archive: &Archive) -> NameRanges {
+        let mut found = NameRanges { ranges: Vec::new(), narrowed: true };
+        for layout in archive.layouts() {
+            let NameRanges { ranges, narrowed } = layout.template().ranges(&self.bounds());
+            found.ranges.extend(ranges);
+            found.narrowed &= narrowed;
+        }
+        found.ranges = NameRange::union(found.ranges);
+        found
+    }
+
+    fn bounds(&self) -> KeyBounds {
+        let mut bounds = KeyBounds {
+            streams: self.streams.iter().cloned().collect(),
+            first: self.since.map(|since| within_years(since.naive_utc())),
+            // The last second of which a part lies before.
+            last: self
+                .until
+                .map(|until| within_years(until.naive_utc().checked_sub_signed(TimeDelta::nanoseconds(1)).unwrap_or_default())),
+            ids: self.ids.iter().cloned().collect(),
+            ..KeyBounds::default()
+        };
+        for (name, value) in self.attributes.iter().filter_map(AttributeFilter::exactly) {
+            bounds.attributes.insert(name.to_owned(), vec![value.to_owned()]);
+        }
+        bounds
+    }
+
+    /// What a key tells: selected, not selected, or that its record has to be asked.
+    pub(crate) fn by_key(&self, key: &ParsedKey) -> Option<bool> {
+        let by_stream =
+            if self.streams.is_empty() { Some(true) } else { key.stream.as_ref().map(|s| self.encoded_streams.contains(s)) };
+        let by_id = Some(self.ids.is_empty() || self.encoded_ids.contains(&key.id));
+        let by_attributes = self.attributes.is_empty().then_some(true);
+        let parts = [by_stream, by_id, self.by_date(&key.date), by_attributes];
+        if parts.contains(&Some(false)) {
+            return Some(false);
+        }
+        parts.iter().all(Option::is_some).then_some(true)
+    }
+
+    fn by_date(&self, date: &[u32]) -> Option<bool> {
+        if self.since.is_none() && self.until.is_none() {
+            return Some(true);
+        }
+        let (from, to) = interval(date)?;
+        let (since, until) = (self.since.map(|since| since.naive_utc()), self.until.map(|until| until.naive_utc()));
+        if since.is_some_and(|since| to <= since) || until.is_some_and(|until| from >= until) {
+            return Some(false);
+        }
+        (since.is_none_or(|since| since <= from) && until.is_none_or(|until| to <= until)).then_some(true)
+    }
+
+    /// Whether the message of a record is selected.
+    pub fn matches(&self, record: &Record) -> bool {
+        let time = instant(record.publish_time());
+        (self.streams.is_empty() || self.streams.contains(record.stream().as_str()))
+            && (self.ids.is_empty() || self.ids.contains(record.id().as_str()))
+            && self.since.is_none_or(|since| time >= since.naive_utc())
+            && self.until.is_none_or(|until| time < until.naive_utc())
+            && self.attributes.iter().all(|filter| filter.matches(record))
+    }
+}
+
+/// Keys have four digits for the year.
+fn within_years(time: NaiveDateTime) -> NaiveDateTime {
+    let year = |year, month, day| NaiveDate::from_ymd_opt(year, month, day).unwrap_or_default();
+    time.clamp(year(0, 1, 1).into(), year(9999, 12, 31).and_hms_opt(23, 59, 59).unwrap_or_default())
+}
+
+/// A publish time to the nanosecond.
+pub(crate) fn instant(time: &PublishTime) -> NaiveDateTime {
+    let nanoseconds = format!("{:0<9}", time.fraction()).parse().unwrap_or(0);
+    time.second() + TimeDelta::nanoseconds(nanoseconds)
+}
+
+/// What a key's date covers: from, and before.
+pub(crate) fn interval(date: &[u32]) -> Option<(NaiveDateTime, NaiveDateTime)> {
+    let part = |n: usize| date.get(n).copied().unwrap_or(0);
+    let day = NaiveDate::from_ymd_opt(i32::try_from(part(0)).ok()?, part(1), part(2))?;
+    let from = day.and_hms_opt(part(3), part(4), part(5))?;
+    let length = match date.len() {
+        3 => TimeDelta::days(1),
+        4 => TimeDelta::hours(1),
+        5 => TimeDelta::minutes(1),
+        _ => TimeDelta::seconds(1),
+    };
+    Some((from, from + length))
+}

@@ -1,0 +1,167 @@
+//! `persistor diff`: which stored messages did not arrive downstream, or which arrivals were never stored.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use futures_util::TryStreamExt as _;
+use persistor_core::Key;
+use persistor_recover::{
+    Compared, Detail, Difference, Direction, Item, Keys, Lines, MatchBy, Selection, Source, figures, messages, stored_values,
+};
+use serde_json::json;
+
+use crate::chosen::Chosen;
+use crate::exit::{Exit, usage};
+use crate::place::{Opened, Place};
+use crate::screen::Screen;
+use crate::streams_hint::nothing;
+
+/// Memory for comparing, in bytes; what does not fit is sorted in temporary files.
+const MEMORY: usize = 256 << 20;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What arrived is read from standard input, a value a line, in any order. The keys of stored messages whose value is not among them go to standard output.
+A selection should cover what could have arrived: leave out the last minutes, in which messages are still on their way.
+
+Exit code 0 where it was compared, whatever the difference; 4 where no message is selected.
+
+Examples:
+  bq query … 'SELECT message_id …' | persistor diff --match id --stream orders --since yesterday --until today
+  persistor diff --match json:/order/id --since yesterday < order-numbers.txt > missing.txt
+  persistor timeline --keys missing.txt")]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    chosen: Chosen,
+    /// What the lines are: id, sha256, attribute:NAME, or json:/POINTER into the payload
+    #[arg(long = "match", value_name = "WHAT")]
+    match_by: MatchBy,
+    /// The other way round: lines that no selected message has
+    #[arg(long)]
+    reverse: bool,
+    /// One JSON object a line (docs/json-lines.md)
+    #[arg(long)]
+    json: bool,
+}
+
+impl Diff {
+    pub(crate) async fn run(self) -> anyhow::Result<Exit> {
+        if self.chosen.reads_stdin() {
+            usage!("standard input has what arrived, so the keys have to be in a file: --keys FILE");
+        }
+        if self.chosen.limit.is_some() {
+            usage!("diff has no --limit: what is not compared would look as if it had not arrived");
+        }
+        let opened = self.place.open().await?;
+        let costly = self.match_by.needs_payload();
+        let meant = self.chosen.meant(&opened, self.place.quiet, costly).await?;
+        let mut screen = Screen::new(self.place.quiet);
+        let direction = if self.reverse { Direction::NotStored } else { Direction::NotArrived };
+        let (mut difference, arrived) = self.read_arrived(direction).await?;
+        if arrived == 0 {
+            screen.say("standard input had no lines: nothing arrived, by that");
+        }
+        screen.follow(&opened.archive, &meant.selection, meant.now);
+        let items = messages(&opened.archive, &meant.selection, meant.source, Detail::Records);
+        let mut met = Vec::new();
+        let compared =
+            stored_values(&opened.archive, items, self.match_by.clone(), &mut difference, &mut |finding| met.push(finding))
+                .await?;
+        met.iter().for_each(|finding| screen.meet(finding));
+        if compared.messages + compared.without == 0 && met.iter().all(|finding| !finding.fault.is_damage()) {
+            nothing(&screen, &opened, self.chosen.streams(), meant.now).await?;
+            return Ok(screen.end(Exit::Nothing)?);
+        }
+        self.say_without(&screen, &compared);
+        let lines = tokio::task::spawn_blocking(move || difference.lines()).await??;
+        let differing = if self.reverse {
+            self.write_arrived(lines, &mut screen)?
+        } else {
+            self.write_stored(lines, &mut screen, &opened).await?
+        };
+        screen.clear();
+        screen.say(self.account(&compared, arrived, differing));
+        Ok(screen.end(Exit::Fine)?)
+    }
+
+    /// Reads standard input to its end; gives the number of lines too.
+    async fn read_arrived(&self, direction: Direction) -> anyhow::Result<(Difference, u64)> {
+        if std::io::stdin().is_terminal() && !self.place.quiet {
+            eprintln!("reading what arrived from the terminal, a value a line; ctrl-D ends it");
+        }
+        let match_by = self.match_by.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let mut difference = Difference::new(direction, MEMORY);
+            let (mut input, mut line, mut lines) = (std::io::stdin().lock(), Vec::new(), 0);
+            while input.read_until(b'\n', &mut line).context("read standard input")? > 0 {
+                difference.arrived(&match_by.normal(&line))?;
+                lines += 1;
+                line.clear();
+            }
+            anyhow::Ok((difference, lines))
+        });
+        read.await?
+    }
+
+    fn write_arrived(&self, mut lines: Lines, screen: &mut Screen) -> anyhow::Result<u64> {
+        let (mut line, mut count) = (Vec::new(), 0);
+        while lines.next_into(&mut line)? {
+            count += 1;
+            if self.json {
+                screen.line(json!({ "arrived": String::from_utf8_lossy(&line) }))?;
+            } else {
+                line.push(b'\n');
+                screen.write(&line)?;
+            }
+        }
+        Ok(count)
+    }
+
+    async fn write_stored(&self, mut lines: Lines, screen: &mut Screen, opened: &Opened) -> anyhow::Result<u64> {
+        let (mut line, mut count, mut keys) = (Vec::new(), 0, Keys::default());
+        while lines.next_into(&mut line)? {
+            count += 1;
+            if self.json {
+                keys.push(&Key::parse(String::from_utf8_lossy(&line))?)?;
+            } else {
+                line.push(b'\n');
+                screen.write(&line)?;
+            }
+        }
+        if self.json && count > 0 {
+            let mut items = messages(&opened.archive, &Arc::new(Selection::all()), Source::Keys(keys), Detail::Records);
+            while let Some(item) = items.try_next().await? {
+                match item {
+                    Item::Finding(finding) => screen.meet(&finding),
+                    Item::Message(stored) => screen.line(stored.json().unwrap_or_default())?,
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    fn say_without(&self, screen: &Screen, compared: &Compared) {
+        if compared.without > 0 {
+            let examples = compared.examples.join("\n  ");
+            screen.say(format_args!(
+                "{} messages have no value for `{}` and could not be compared, such as\n  {examples}",
+                figures::count(compared.without),
+                self.match_by
+            ));
+        }
+    }
+
+    fn account(&self, compared: &Compared, arrived: u64, differing: u64) -> String {
+        let (stored, arrived, count) = (figures::count(compared.messages), figures::count(arrived), figures::count(differing));
+        match (self.reverse, differing) {
+            (false, 0) => format!("{stored} messages compared with {arrived} lines: all of them arrived"),
+            (false, _) => format!("{stored} messages compared with {arrived} lines: {count} messages did not arrive"),
+            (true, 0) => format!("{arrived} lines compared with {stored} messages: all of them are stored"),
+            (true, _) => format!("{arrived} lines compared with {stored} messages: {count} are not stored"),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What a command shows: data on standard output, talk on standard error, and on a terminal how far long work has come.
+
+use std::fmt;
+use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use persistor_recover::{Archive, Fault, Finding, Selection, estimate, figures};
+
+use crate::exit::Exit;
+
+/// Work that takes no longer shows nothing.
+const PATIENCE: Duration = Duration::from_secs(2);
+const TICK: Duration = Duration::from_millis(200);
+
+/// Findings that reading commands spell out; the rest is counted.
+const SHOWN: u64 = 5;
+
+pub(crate) struct Screen {
+    output: BufWriter<io::Stdout>,
+    /// Whether standard output is a terminal, so that lines and the bar share it.
+    shared: bool,
+    quiet: bool,
+    bar: ProgressBar,
+    ticker: Option<tokio::task::JoinHandle<()>>,
+    damage: u64,
+    later: u64,
+}
+
+impl Screen {
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self {
+            output: BufWriter::with_capacity(1 << 16, io::stdout()),
+            shared: io::stdout().is_terminal(),
+            quiet,
+            bar: ProgressBar::hidden(),
+            ticker: None,
+            damage: 0,
+            later: 0,
+        }
+    }
+
+    /// Shows from now on how far a walk through a selection has come, if it takes long: blobs, their rate, and the time left as soon as it is known about how many
+    /// there are.
+    pub(crate) fn follow(&mut self, archive: &Arc<Archive>, selection: &Arc<Selection>, now: DateTime<Utc>) {
+        if self.quiet || !io::stderr().is_terminal() {
+            return;
+        }
+        let (bar, archive, selection) = (self.bar.clone(), archive.clone(), selection.clone());
+        let begun = archive.progress().blobs();
+        self.ticker = Some(tokio::spawn(async move {
+            tokio::time::sleep(PATIENCE).await;
+            bar.set_style(style("{spinner} {human_pos} blobs  {per_sec}  {msg}"));
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            let for_estimate = (archive.clone(), selection);
+            let mut total = Box::pin(async move { estimate(&for_estimate.0, &for_estimate.1, now).await });
+            let mut known = false;
+            let mut tick = tokio::time::interval(TICK);
+            loop {
+                tokio::select! {
+                    estimated = &mut total, if !known => {
+                        known = true;
+                        if let Ok(Some(blobs)) = estimated {
+                            bar.set_length(blobs.max(1));
+                            bar.set_style(style("{bar:30} {human_pos} of about {human_len} blobs  {per_sec}  {eta} left  {msg}"));
+                        }
+                    }
+                    _ = tick.tick() => {
+                        bar.set_position(archive.progress().blobs() - begun);
+                        let read = archive.progress().bytes();
+                        if read > 0 {
+                            bar.set_message(format!("{} of payloads read", figures::bytes(read)));
+                        }
+                    }
+                }
+            }
+        }));
+    }
+
+    /// One line of data.
+    pub(crate) fn line(&mut self, line: impl fmt::Display) -> io::Result<()> {
+        self.write(format!("{line}\n").as_bytes())
+    }
+
+    /// Data as it stands.
+    pub(crate) fn write(&mut self, data: &[u8]) -> io::Result<()> {
+        if self.shared {
+            let output = &mut self.output;
+            return self.bar.suspend(|| output.write_all(data).and_then(|()| output.flush()));
+        }
+        self.output.write_all(data)
+    }
+
+    /// Talk, unless it is unwanted.
+    pub(crate) fn say(&self, text: impl fmt::Display) {
+        if !self.quiet {
+            self.bar.suspend(|| eprintln!("{text}"));
+        }
+    }
+
+    /// What a command that only reads does with what it meets: damage is said and counted, what a later version wrote is counted, and what is no message
+    /// is not its business.
+    pub(crate) fn meet(&mut self, finding: &Finding) {
+        if finding.fault.is_damage() {
+            self.damage += 1;
+            if self.damage <= SHOWN {
+                self.bar.suspend(|| eprintln!("persistor: {} {}: {}", finding.fault, visible(&finding.name), finding.text));
+            }
+        } else if finding.fault == Fault::Later {
+            self.later += 1;
+        }
+    }
+
+    /// The end: everything is out, and what was met is summed up. `exit` is how it ends if no damage was met.
+    pub(crate) fn end(mut self, exit: Exit) -> io::Result<Exit> {
+        self.clear();
+        self.output.flush()?;
+        if self.later > 0 {
+            self.say(format_args!("{} blobs of a later version of Persistor were passed over", figures::count(self.later)));
+        }
+        if self.damage == 0 {
+            return Ok(exit);
+        }
+        let count = figures::count(self.damage);
+        eprintln!(
+            "persistor: {count} of what was to be read is damaged or missing, and left out here; `persistor verify` lists it"
+        );
+        Ok(if exit == Exit::Failed { exit } else { Exit::Damage })
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn clear(&mut self) {
+        if let Some(ticker) = self.ticker.take() {
+            ticker.abort();
+        }
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// The template is a constant, which the test below parses.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+/// Text that a sender may have chosen, without anything that a terminal would obey.
+pub(crate) fn visible(text: &str) -> String {
+    let is_plain =
+        |c: char| !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if is_plain(c) {
+            out.push(c);
+        } else {
+            out.extend(c.escape_default());
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_sender_wrote_moves_no_cursor() {
+        assert_eq!(visible("a\u{1b}[2J\r\nb\u{7f}\u{9b}\u{202e}é"), "a\\u{1b}[2J\\r\\nb\\u{7f}\\u{9b}\\u{202e}é");
+    }
+}
