@@ -9,7 +9,9 @@
 //! and fails them where `CI=true` ([`tools`]).
 
 pub mod archive;
+pub mod bulk;
 pub mod canonical;
+pub mod cli;
 pub mod corpus;
 pub mod emulator;
 pub mod fake_storage;

@@ -14,6 +14,15 @@ pub fn folder() -> TempDir {
     tempfile::Builder::new().prefix("persistor-").tempdir_in(parent).expect("a folder in the target folder")
 }
 
+/// The same in memory where the system has such a folder, for more files than a disk syncs in reasonable time.
+///
+/// # Panics
+/// If it cannot be made.
+pub fn folder_in_memory() -> TempDir {
+    let made = tempfile::Builder::new().prefix("persistor-").tempdir_in("/dev/shm");
+    made.unwrap_or_else(|_| folder())
+}
+
 /// The target folder that the running test was built into.
 pub fn target() -> PathBuf {
     profile_folder().parent().expect("the target folder is above its profiles").to_owned()

@@ -1,10 +1,12 @@
 //! What no compiler sees: which crate may know which ([`arrows`]), what the sources keep to ([`sources`]), and that documents say what
-//! is so ([`documents`]).
+//! is so ([`documents`]), those of lines and faults too ([`lines`]).
 
 #[path = "tidy/arrows.rs"]
 mod arrows;
 #[path = "tidy/documents.rs"]
 mod documents;
+#[path = "tidy/lines.rs"]
+mod lines;
 #[path = "tidy/sources.rs"]
 mod sources;
 

@@ -14,5 +14,5 @@ pub(crate) fn later_or_damaged(text: &str, kind: &str) -> Error {
     if is_other("format", FORMAT) || is_other("kind", kind) || requires {
         return Error::new(ErrorKind::Unsupported, format!("a {kind}'s place holds a document that this version does not know"));
     }
-    Error::damaged(format!("a {kind} is not a JSON object without numbers and double names"))
+    Error::damaged(format!("what stands for the document of a {kind} is no JSON object without numbers and double names"))
 }

@@ -46,8 +46,10 @@ impl Archive {
             }
         }
         if archive.layouts.is_empty() {
-            let text = "no layout is there that could be read; keys are taken to be of the default template";
-            archive.findings.push(Finding::new(Fault::LayoutMissing, LAYOUT_PREFIX, text));
+            if !archive.has_later_layouts() {
+                let text = "no layout is there that could be read; keys are taken to be of the default template";
+                archive.findings.push(Finding::new(Fault::LayoutMissing, LAYOUT_PREFIX, text));
+            }
             archive.layouts.push(Layout::default());
         }
         Ok(Arc::new(archive))

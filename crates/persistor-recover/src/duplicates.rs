@@ -24,11 +24,15 @@ impl Duplicates {
     /// Says of a message under which other key it was met before.
     pub(crate) fn mark(&mut self, mut stored: Stored) -> Stored {
         let Some(record) = &stored.record else { return stored };
-        let layouts = self.archive.layouts();
-        let own = layouts.iter().position(|layout| layout.template().render_record(record) == stored.key);
+        let layouts = self.archive.layouts().iter();
+        let mut keys: Vec<_> = layouts.map(|layout| layout.template().render_record(record)).collect();
+        let own = keys.iter().position(|key| *key == stored.key);
         let own = own.and_then(|own| u8::try_from(own).ok()).unwrap_or_default();
-        let first = *self.seen.entry(identity(record, true)).or_insert(own);
-        let key = layouts[usize::from(first)].template().render_record(record);
+        // The keys count too, since they can hold attributes: only so is the first one's key certain, and nothing hidden that differs.
+        let mut digest = Sha256::new_with_prefix(identity(record, true));
+        keys.iter().for_each(|key| digest.update(format!("{key} ")));
+        let first = *self.seen.entry(shortened(&digest.finalize())).or_insert(own);
+        let key = keys.swap_remove(usize::from(first));
         stored.duplicate_of = (key != stored.key).then_some(key);
         stored
     }
@@ -45,6 +49,9 @@ pub(crate) fn identity(record: &persistor_core::Record, with_payload: bool) -> [
     if with_payload {
         digest.update(record.sha256());
     }
-    let digest = digest.finalize();
+    shortened(&digest.finalize())
+}
+
+fn shortened(digest: &[u8]) -> [u8; 16] {
     std::array::from_fn(|at| digest[at])
 }

@@ -1,8 +1,8 @@
 //! The first and the last message of a stream, found with few pages: keys of a stream are in the order of time, so the end is looked for by halving.
 
-use chrono::{NaiveDateTime, TimeDelta};
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use futures_util::TryStreamExt as _;
-use persistor_core::{Key, KeyBounds, Layout, NameRange, ParsedKey, Result, escape};
+use persistor_core::{Key, KeyBounds, Layout, NameRange, Result, escape};
 
 use crate::archive::Archive;
 use crate::listing::entries;
@@ -10,6 +10,8 @@ use crate::selection::interval;
 
 /// Names that one look asks for: a page.
 const PAGE: usize = 1000;
+/// Longer than all the years that keys have; steps are no longer.
+const ALL_YEARS: TimeDelta = TimeDelta::days(366 * 10_000);
 
 /// The ends of a stream under one layout.
 #[derive(Clone, Debug)]
@@ -27,7 +29,7 @@ pub(crate) struct Mark {
     /// The beginning of what the key says of its time.
     pub(crate) second: NaiveDateTime,
     /// How long what the key says of its time is.
-    length: TimeDelta,
+    pub(crate) length: TimeDelta,
 }
 
 /// One stream under one layout, of which listings from a moment on are one range.
@@ -36,6 +38,8 @@ pub(crate) struct Strand<'a> {
     archive: &'a Archive,
     layout: &'a Layout,
     stream: &'a str,
+    /// How many parts of the time, from the year on, the order of names is by. Keys can hold more, behind what is in no order of time.
+    parts: usize,
 }
 
 /// One look at a strand.
@@ -50,16 +54,23 @@ pub(crate) struct Page {
 }
 
 impl Mark {
-    pub(crate) fn of(key: Key, parsed: &ParsedKey) -> Option<Self> {
-        let (from, to) = interval(&parsed.date)?;
+    pub(crate) fn of(key: Key, date: &[u32]) -> Option<Self> {
+        let (from, to) = interval(date)?;
         Some(Self { key, second: from, length: to - from })
     }
 }
 
 impl<'a> Strand<'a> {
+    /// None where the stream's names are not in the order of time.
     pub(crate) fn new(archive: &'a Archive, layout: &'a Layout, stream: &'a str) -> Option<Self> {
-        let strand = Self { archive, layout, stream };
-        (strand.ranges(Some(NaiveDateTime::default())).len() == 1).then_some(strand)
+        let mut strand = Self { archive, layout, stream, parts: 0 };
+        // A listing that begins a unit later begins elsewhere where names are in the order of that unit.
+        let start = NaiveDateTime::default();
+        let ranges = strand.ranges(Some(start));
+        let units = [TimeDelta::seconds(1), TimeDelta::minutes(1), TimeDelta::hours(1), TimeDelta::days(1)];
+        let finest = units.iter().position(|unit| strand.ranges(Some(start + *unit)) != ranges)?;
+        strand.parts = 6 - finest;
+        (ranges.len() == 1).then_some(strand)
     }
 
     fn ranges(&self, first: Option<NaiveDateTime>) -> Vec<NameRange> {
@@ -71,7 +82,7 @@ impl<'a> Strand<'a> {
         let key = Key::parse(name).ok()?;
         let parsed = self.layout.template().read(&key)?;
         let own = parsed.stream.as_ref().is_some_and(|stream| *stream == escape(self.stream));
-        Mark::of(key, &parsed).filter(|_| own)
+        Mark::of(key, &parsed.date[..self.parts]).filter(|_| own)
     }
 
     /// What is there from a moment on, at most a page, or with `all` to the end.
@@ -108,9 +119,10 @@ impl<'a> Strand<'a> {
         if page.whole {
             return Ok(Some(Edges { first, last, messages: Some(page.messages) }));
         }
-        // The end is not before `last` and before `limit`.
+        // The end is not before `last`, and before `limit` or the end of the years.
+        let years = NaiveDate::from_ymd_opt(10_000, 1, 1).map(NaiveDateTime::from).unwrap_or_default();
         let mut limit = None;
-        let (mut step, mut next) = (TimeDelta::minutes(1), now.max(last.second));
+        let (mut step, mut next) = (TimeDelta::minutes(1), now.clamp(last.second, years - last.length));
         loop {
             let page = self.page(Some(next), false).await?;
             match page.ends {
@@ -118,18 +130,18 @@ impl<'a> Strand<'a> {
                 Some((_, end)) => last = end,
                 None => limit = Some(next),
             }
-            next = match limit {
+            if limit.unwrap_or(years) - last.second <= last.length {
                 // Nothing but what is in one stretch of the keys' own time is left: that is read to its end.
-                Some(limit) if limit - last.second <= last.length => {
-                    let end = self.page(Some(last.second), true).await?.ends.map_or(last, |(_, end)| end);
-                    return Ok(Some(Edges { first, last: end, messages: None }));
-                }
+                let end = self.page(Some(last.second), true).await?.ends.map_or(last, |(_, end)| end);
+                return Ok(Some(Edges { first, last: end, messages: None }));
+            }
+            next = match limit {
                 // Not far back from now, most likely; else in the middle.
-                Some(limit) if limit - step > last.second => limit - step,
+                Some(limit) if limit - last.second > step => limit - step,
                 Some(limit) => last.second + ((limit - last.second) / 2).max(last.length),
-                None => last.second + step,
+                None => (last.second + step).min(years - last.length),
             };
-            step = step * 8;
+            step = (step * 8).min(ALL_YEARS);
         }
     }
 }

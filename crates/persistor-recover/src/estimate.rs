@@ -1,6 +1,6 @@
 //! About how many blobs a selection has to list, by looking at a few moments of each stream.
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use persistor_core::Result;
 
 use crate::archive::Archive;
@@ -22,19 +22,20 @@ pub async fn estimate(archive: &Archive, selection: &Selection, now: DateTime<Ut
         for stream in names.iter().filter(|stream| selection.has_stream(stream)) {
             let Some(strand) = Strand::new(archive, layout, stream) else { return Ok(None) };
             if let Some(edges) = strand.edges(now.naive_utc()).await? {
-                blobs += of_strand(&strand, &edges, selection).await?;
+                let Some(of_strand) = of_strand(&strand, &edges, selection).await? else { return Ok(None) };
+                blobs += of_strand;
             }
         }
     }
     Ok(Some(blobs))
 }
 
-async fn of_strand(strand: &Strand<'_>, edges: &Edges, selection: &Selection) -> Result<u64> {
+async fn of_strand(strand: &Strand<'_>, edges: &Edges, selection: &Selection) -> Result<Option<u64>> {
     let naive = |time: DateTime<Utc>| time.naive_utc();
     let from = selection.since().map_or(edges.first.second, |since| naive(since).max(edges.first.second));
     let to = selection.until().map_or(edges.last.second, |until| naive(until).min(edges.last.second));
     if from > to {
-        return Ok(0);
+        return Ok(Some(0));
     }
     let mut a_second = 0.0;
     for sample in 0..SAMPLES {
@@ -42,11 +43,15 @@ async fn of_strand(strand: &Strand<'_>, edges: &Edges, selection: &Selection) ->
         let page = strand.page(Some(at), false).await?;
         let Some((_, end)) = &page.ends else { continue };
         if page.whole && sample == 0 {
-            return Ok(page.names as u64);
+            return Ok(Some(page.names as u64));
+        }
+        // More than a page within what the keys tell apart: they do not say in which time.
+        if !page.whole && end.length > TimeDelta::seconds(1) && end.second < at + end.length {
+            return Ok(None);
         }
         a_second += page.names as f64 / seconds(at, end.second) / f64::from(SAMPLES);
     }
-    Ok((a_second * seconds(from, to)) as u64)
+    Ok(Some((a_second * seconds(from, to)) as u64))
 }
 
 fn seconds(from: NaiveDateTime, to: NaiveDateTime) -> f64 {

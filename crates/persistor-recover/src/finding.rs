@@ -18,7 +18,7 @@ pub enum Fault {
     KeyDiffers,
     /// The payload is longer or shorter than its record says.
     SizeDiffers,
-    /// The store's own CRC32C is not the record's.
+    /// The store's own CRC32C of the payload, or that of the bytes that were read, is not the record's.
     ChecksumDiffers,
     /// The payload's bytes are not those of the record's SHA-256.
     PayloadDiffers,

@@ -1,9 +1,8 @@
 //! The selected messages of an archive, with all that is found wrong on the way: listing, names, records, in the order of keys.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 use persistor_core::{Entry, Error, ErrorKind, Key, ParsedKey, Record, Result};
 
 use crate::archive::Archive;
@@ -11,8 +10,9 @@ use crate::duplicates::Duplicates;
 use crate::finding::{Fault, Finding};
 use crate::keys::Keys;
 use crate::listing::{self, Listed};
+use crate::plan::plan;
 use crate::selection::Selection;
-use crate::sift::{Sift, Sifted};
+use crate::sift::{LATER_NAME, Sift, Sifted};
 use crate::stored::Stored;
 
 /// Batches whose records are read and decoded at the same time.
@@ -54,17 +54,17 @@ pub fn messages(
     source: Source,
     detail: Detail,
 ) -> BoxStream<'static, Result<Item>> {
-    let batches = match source {
-        Source::Listing => listing::batches(archive.reader().clone(), selection.ranges(archive).ranges),
-        Source::Keys(keys) => keys.batches(archive.reader().clone()),
+    let (batches, whole) = match source {
+        Source::Listing => (listed(archive.clone(), selection.clone()), true),
+        Source::Keys(keys) => (keys.batches(archive.reader().clone()), false),
     };
-    read(archive, selection, batches, detail)
+    read(archive, selection, sifted(archive.clone(), batches, whole), detail)
 }
 
 fn read(
     archive: &Arc<Archive>,
     selection: &Arc<Selection>,
-    batches: impl Stream<Item = Result<Vec<Listed>>> + Send + 'static,
+    batches: impl Stream<Item = Result<Vec<Sifted>>> + Send + 'static,
     detail: Detail,
 ) -> BoxStream<'static, Result<Item>> {
     // A message can stand under a key of each layout; which one it is, its record knows.
@@ -75,7 +75,7 @@ fn read(
         detail: if several { Detail::Records } else { detail },
     });
     let mut duplicates = several.then(|| Duplicates::new(archive.clone()));
-    sifted(archive.clone(), Box::pin(batches))
+    batches
         .map(move |batch| {
             let work = work.clone();
             // A task each, so that records are decoded on every processor.
@@ -94,11 +94,22 @@ fn read(
         .boxed()
 }
 
-type Batches = Pin<Box<dyn Stream<Item = Result<Vec<Listed>>> + Send>>;
+/// What has to be listed for a selection.
+fn listed(archive: Arc<Archive>, selection: Arc<Selection>) -> BoxStream<'static, Result<Vec<Listed>>> {
+    let plan = async move {
+        let ranges = plan(&archive, &selection).await?.ranges;
+        Ok(listing::batches(archive.reader().clone(), ranges))
+    };
+    stream::once(plan).try_flatten().boxed()
+}
 
 /// What the names say, batch by batch.
-fn sifted(archive: Arc<Archive>, batches: Batches) -> impl Stream<Item = Result<Vec<Sifted>>> + Send {
-    let sift = Sift::new(archive.clone());
+fn sifted(
+    archive: Arc<Archive>,
+    batches: BoxStream<'static, Result<Vec<Listed>>>,
+    whole: bool,
+) -> impl Stream<Item = Result<Vec<Sifted>>> + Send {
+    let sift = Sift::new(archive.clone(), whole);
     stream::unfold(Some((batches, sift, archive)), |state| async {
         let (mut batches, mut sift, archive) = state?;
         let mut sifted = Vec::new();
@@ -185,14 +196,17 @@ impl Work {
     }
 
     async fn misnamed(&self, key: &Key, entry: &Entry) -> Result<Item> {
+        if self.archive.has_later_layouts() {
+            return Ok(Item::Finding(Finding::new(Fault::Later, key.as_str(), LATER_NAME)));
+        }
         let finding = match self.archive.record(key, entry).await {
             Ok(_) => {
                 let text = "it has the record of a message, and no layout makes its name: it was renamed, or the layout is gone";
                 Finding::new(Fault::KeyDiffers, key.as_str(), text)
             }
-            // What only looks like a record makes nobody's blob a message.
-            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => {
-                Finding::new(Fault::Foreign, key.as_str(), "no layout makes its name, and what stands for its record is none")
+            // What only looks like a record makes nobody's blob a message; nor does a name that is too long for one.
+            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound | ErrorKind::Invalid) => {
+                Finding::new(Fault::Foreign, key.as_str(), "no layout makes its name, and there is no record for it")
             }
             Err(error) => record_fault(key, error)?,
         };

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
-use persistor_core::{KeyBounds, NameRange, NameRanges, ParsedKey, PublishTime, Record, escape};
+use persistor_core::{KeyBounds, ParsedKey, PublishTime, Record, escape};
 
-use crate::archive::Archive;
 use crate::attribute_filter::AttributeFilter;
 
 /// Conditions that all have to be met; each is met where it is empty.
@@ -76,19 +75,8 @@ impl Selection {
         self.streams.is_empty() || self.streams.contains(stream)
     }
 
-    /// What has to be listed, under all layouts of the archive together.
-    pub fn ranges(&self, archive: &Archive) -> NameRanges {
-        let mut found = NameRanges { ranges: Vec::new(), narrowed: true };
-        for layout in archive.layouts() {
-            let NameRanges { ranges, narrowed } = layout.template().ranges(&self.bounds());
-            found.ranges.extend(ranges);
-            found.narrowed &= narrowed;
-        }
-        found.ranges = NameRange::union(found.ranges);
-        found
-    }
-
-    fn bounds(&self) -> KeyBounds {
+    /// What is known of the keys of selected messages.
+    pub(crate) fn bounds(&self) -> KeyBounds {
         let mut bounds = KeyBounds {
             streams: self.streams.iter().cloned().collect(),
             first: self.since.map(|since| within_years(since.naive_utc())),

@@ -7,12 +7,15 @@ use persistor_core::{Entry, Key, LAYOUT_PREFIX, ParsedKey};
 use crate::archive::Archive;
 use crate::finding::{Fault, Finding};
 
+/// What is said of a name that a layout of a later version may make.
+pub(crate) const LATER_NAME: &str = "no layout that this version knows makes its name";
+
 /// What an entry is by its name.
 #[derive(Debug)]
 pub(crate) enum Sifted {
     /// A name that a layout makes.
     Payload { key: Key, parsed: ParsedKey, entry: Entry },
-    /// A name that no layout makes, with something that claims to be its record.
+    /// A name that no layout makes, with something that claims to be its record, or may be.
     Misnamed { key: Key, entry: Entry },
     /// Nothing that has to be read.
     Finding(Finding),
@@ -22,6 +25,8 @@ pub(crate) enum Sifted {
 #[derive(Debug)]
 pub(crate) struct Sift {
     archive: Arc<Archive>,
+    /// Whether all names come, so that records follow their payloads; else only those that were asked for.
+    whole: bool,
     /// The entries whose names the last name began with: all that a record's name can belong to, since names between a payload's and its record's
     /// begin with the payload's too.
     open: Vec<Open>,
@@ -35,8 +40,8 @@ struct Open {
 }
 
 impl Sift {
-    pub(crate) fn new(archive: Arc<Archive>) -> Self {
-        Self { archive, open: Vec::new() }
+    pub(crate) fn new(archive: Arc<Archive>, whole: bool) -> Self {
+        Self { archive, whole, open: Vec::new() }
     }
 
     /// What can be said when this entry has come.
@@ -55,11 +60,16 @@ impl Sift {
                 return;
             }
             Ok(key) => match key.payload() {
+                Some(_) if !self.whole => {
+                    let text = "it is the name of a record's blob: the message's key is without its ending";
+                    sifted.push(Sifted::Finding(Finding::new(Fault::Absent, name, text)));
+                    return;
+                }
                 Some(payload) => {
                     let open = self.open.iter_mut().find(|open| open.name == payload.as_str());
                     match open {
                         None => {
-                            let text = "a record without its payload: a write that was broken off; the message was not acknowledged then";
+                            let text = "a record without its payload: most likely a write that was broken off before anything was acknowledged";
                             sifted.push(Sifted::Finding(Finding::new(Fault::RecordAlone, name, text)));
                         }
                         Some(open) => sifted.extend(open.unknown.take().map(|entry| Sifted::Misnamed { key: payload, entry })),
@@ -71,7 +81,7 @@ impl Sift {
                         sifted.push(Sifted::Payload { key, parsed, entry });
                         None
                     }
-                    None if Archive::claims_record(&entry) => {
+                    None if Archive::claims_record(&entry) || !self.whole => {
                         sifted.push(Sifted::Misnamed { key, entry });
                         None
                     }
@@ -92,7 +102,7 @@ impl Sift {
     fn close(&mut self, sifted: &mut Vec<Sifted>) {
         let Some(Open { name, unknown: Some(_) }) = self.open.pop() else { return };
         let (fault, text) = if self.archive.has_later_layouts() {
-            (Fault::Later, "no layout that this version knows makes its name")
+            (Fault::Later, LATER_NAME)
         } else {
             (Fault::Foreign, "no layout makes its name, and it has no record: not made by Persistor")
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use futures_util::TryStreamExt as _;
-use persistor_core::Result;
+use persistor_core::{Result, escape, unescape};
 
 use crate::archive::Archive;
 use crate::finding::Finding;
@@ -98,7 +98,11 @@ pub async fn status(
     }
     let surveys = streams(archive, now, false).await?;
     let statuses = surveys.into_iter().filter(|survey| chosen.has_stream(&survey.stream)).map(|survey| {
-        let (minutes, last) = counts.remove(&survey.stream).unwrap_or(([0; MINUTES], survey.last.naive_utc()));
+        // A name that is too long for a key is counted by what stands there.
+        let encoded = escape(&survey.stream);
+        let by_key = if unescape(&encoded) == Some(None) { &encoded } else { &survey.stream };
+        let counted = counts.remove(&survey.stream).or_else(|| counts.remove(by_key));
+        let (minutes, last) = counted.unwrap_or(([0; MINUTES], survey.last.naive_utc()));
         judged(survey.stream, minutes, last.and_utc().max(survey.last))
     });
     Ok(statuses.collect())

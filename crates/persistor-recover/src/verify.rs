@@ -111,12 +111,16 @@ fn chosen(data: ReadData, key: &Key) -> bool {
     }
 }
 
-/// Compares a payload with its record's SHA-256.
+/// Compares a payload with its record's digests.
 async fn read(archive: &Archive, stored: &Stored) -> Result<Option<Finding>> {
     let Some(record) = &stored.record else { return Ok(None) };
     let differs = |text: &str| Ok(Some(Finding::new(Fault::PayloadDiffers, stored.key.as_str(), text)));
-    match sha256(archive, &stored.key).await {
-        Ok(sha256) if sha256 == record.sha256() => Ok(None),
+    match digests(archive, &stored.key).await {
+        Ok((sha256, crc32c)) if sha256 == record.sha256() && crc32c == record.crc32c() => Ok(None),
+        Ok((sha256, _)) if sha256 == record.sha256() => {
+            let text = "the payload has its record's SHA-256 and another CRC32C: the record is wrong";
+            Ok(Some(Finding::new(Fault::ChecksumDiffers, stored.key.as_str(), text)))
+        }
         Ok(_) => differs("the payload's SHA-256 is not its record's: its bytes were changed"),
         Err(error) => match error.kind() {
             ErrorKind::NotFound => Ok(Some(Finding::new(Fault::Vanished, stored.key.as_str(), "it was listed, and is gone"))),
@@ -126,15 +130,18 @@ async fn read(archive: &Archive, stored: &Stored) -> Result<Option<Finding>> {
     }
 }
 
-async fn sha256(archive: &Archive, key: &Key) -> Result<String> {
+/// SHA-256 and CRC32C of a payload, in hex.
+async fn digests(archive: &Archive, key: &Key) -> Result<(String, String)> {
     let mut chunks = archive.reader().read(key, None).await?;
-    let mut digest = Sha256::new();
+    let (mut digest, mut crc32c) = (Sha256::new(), 0);
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk?;
         archive.progress().read(chunk.len());
         digest.update(&chunk);
+        crc32c = crc32c::crc32c_append(crc32c, &chunk);
     }
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok((sha256, format!("{crc32c:08x}")))
 }
 
 struct Verification<'a> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::Args;
-use persistor_recover::{AttributeFilter, Keys, Selection, Source, estimate, figures, moment, shown};
+use persistor_recover::{AttributeFilter, Keys, Selection, Source, estimate, figures, moment, plan, shown};
 
 use crate::exit::usage;
 use crate::place::Opened;
@@ -136,7 +136,7 @@ impl Chosen {
 
     /// Few of many are looked for, and nothing says where: that lists everything, which takes time and, in a bucket, money.
     async fn ask_before_a_walk(&self, opened: &Opened, selection: &Selection, now: DateTime<Utc>) -> anyhow::Result<()> {
-        if self.all || selection.ranges(&opened.archive).narrowed {
+        if self.all || plan(&opened.archive, selection).await?.narrowed {
             return Ok(());
         }
         let whole = if self.stream.is_empty() { "the whole archive" } else { "the whole stream" };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use percent_encoding::percent_decode_str;
 use persistor_core::{FolderStore, Key, Location, RECORD_SUFFIX, Reader};
 #[cfg(feature = "cloud-storage")]
 use persistor_gcp::{BucketLocation, BucketStore, Endpoint};
@@ -86,13 +87,29 @@ fn reader(location: &Location) -> anyhow::Result<Arc<dyn Reader>> {
     }
 }
 
-/// The addresses that Google's console and tools give a blob.
-const STORAGE_URLS: [&str; 4] = [
-    "https://storage.googleapis.com/",
-    "https://storage.cloud.google.com/",
-    "https://console.cloud.google.com/storage/browser/_details/",
+/// How the addresses begin that Google's console, tools and API give a blob; the bucket comes next.
+const BLOB_URLS: [&str; 7] = [
     "gs://",
+    "https://storage.googleapis.com/storage/v1/b/",
+    "https://storage.googleapis.com/download/storage/v1/b/",
+    "https://www.googleapis.com/storage/v1/b/",
+    "https://console.cloud.google.com/storage/browser/_details/",
+    "https://storage.cloud.google.com/",
+    "https://storage.googleapis.com/",
 ];
+
+/// The bucket and the name of a blob's address.
+fn of_url(url: &str) -> Option<String> {
+    let start = BLOB_URLS.iter().find(|start| url.starts_with(**start))?;
+    let rest = &url[start.len()..];
+    if *start == "gs://" {
+        return Some(rest.to_owned());
+    }
+    // What a browser adds.
+    let rest = rest.split(['?', '#', ';']).next().unwrap_or(rest);
+    let rest = if start.ends_with("/b/") { rest.replacen("/o/", "/", 1) } else { rest.to_owned() };
+    Some(percent_decode_str(&rest).decode_utf8_lossy().into_owned())
+}
 
 impl Opened {
     /// The key that an argument means: a key, a blob's URL, a file's path, or one of these of its record.
@@ -105,11 +122,8 @@ impl Opened {
     }
 
     fn name(&self, argument: &str) -> anyhow::Result<String> {
-        let url = STORAGE_URLS.iter().find_map(|start| argument.strip_prefix(start));
-        match (url, &self.location) {
+        match (of_url(argument), &self.location) {
             (Some(rest), Location::Url { rest: own, .. }) => {
-                // What a browser adds.
-                let rest = rest.split(['?', '#', ';']).next().unwrap_or(rest);
                 let own = format!("{}/", own.trim_end_matches('/'));
                 match rest.strip_prefix(&own) {
                     Some(name) => Ok(name.to_owned()),
@@ -128,5 +142,26 @@ impl Opened {
             }
             (None, _) => Ok(argument.to_owned()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blob_has_many_addresses() {
+        for url in [
+            "gs://bucket/p/orders/a~20-x",
+            "https://storage.googleapis.com/bucket/p/orders/a~20-x",
+            "https://storage.cloud.google.com/bucket/p/orders/a%7E20-x?authuser=1",
+            "https://console.cloud.google.com/storage/browser/_details/bucket/p/orders/a~20-x;tab=live_object?project=p",
+            "https://storage.googleapis.com/storage/v1/b/bucket/o/p%2Forders%2Fa~20-x?alt=media",
+            "https://www.googleapis.com/storage/v1/b/bucket/o/p%2Forders%2Fa~20-x",
+        ] {
+            assert_eq!(of_url(url).as_deref(), Some("bucket/p/orders/a~20-x"), "{url}");
+        }
+        assert_eq!(of_url("orders/2026/a-x"), None);
+        assert_eq!(of_url("https://example.com/bucket/a"), None);
     }
 }

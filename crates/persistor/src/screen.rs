@@ -3,12 +3,13 @@
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use persistor_recover::{Archive, Fault, Finding, Selection, estimate, figures};
+use persistor_recover::{Archive, Fault, Finding, Source, estimate, figures};
 
+use crate::chosen::Meant;
 use crate::exit::Exit;
 
 /// Work that takes no longer shows nothing.
@@ -44,19 +45,19 @@ impl Screen {
 
     /// Shows from now on how far a walk through a selection has come, if it takes long: blobs, their rate, and the time left as soon as it is known about how many
     /// there are.
-    pub(crate) fn follow(&mut self, archive: &Arc<Archive>, selection: &Arc<Selection>, now: DateTime<Utc>) {
+    pub(crate) fn follow(&mut self, archive: &Arc<Archive>, meant: &Meant) {
         if self.quiet || !io::stderr().is_terminal() {
             return;
         }
-        let (bar, archive, selection) = (self.bar.clone(), archive.clone(), selection.clone());
-        let begun = archive.progress().blobs();
+        let (bar, archive, selection, now) = (self.bar.clone(), archive.clone(), meant.selection.clone(), meant.now);
+        // How many keys were given says nothing of how many names are passed on the way to them.
+        let mut known = matches!(meant.source, Source::Keys(_));
         self.ticker = Some(tokio::spawn(async move {
             tokio::time::sleep(PATIENCE).await;
             bar.set_style(style("{spinner} {human_pos} blobs  {per_sec}  {msg}"));
             bar.set_draw_target(ProgressDrawTarget::stderr());
             let for_estimate = (archive.clone(), selection);
             let mut total = Box::pin(async move { estimate(&for_estimate.0, &for_estimate.1, now).await });
-            let mut known = false;
             let mut tick = tokio::time::interval(TICK);
             loop {
                 tokio::select! {
@@ -68,13 +69,31 @@ impl Screen {
                         }
                     }
                     _ = tick.tick() => {
-                        bar.set_position(archive.progress().blobs() - begun);
+                        bar.set_position(archive.progress().blobs());
                         let read = archive.progress().bytes();
                         if read > 0 {
                             bar.set_message(format!("{} of payloads read", figures::bytes(read)));
                         }
                     }
                 }
+            }
+        }));
+    }
+
+    /// Shows from now on how many lines of input were read, if it takes long.
+    pub(crate) fn follow_lines(&mut self, lines: &Arc<AtomicU64>) {
+        if self.quiet || !io::stderr().is_terminal() {
+            return;
+        }
+        let (bar, lines) = (self.bar.clone(), lines.clone());
+        self.ticker = Some(tokio::spawn(async move {
+            tokio::time::sleep(PATIENCE).await;
+            bar.set_style(style("{spinner} {human_pos} lines read  {per_sec}"));
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            let mut tick = tokio::time::interval(TICK);
+            loop {
+                tick.tick().await;
+                bar.set_position(lines.load(Ordering::Relaxed));
             }
         }));
     }
@@ -91,6 +110,11 @@ impl Screen {
             return self.bar.suspend(|| output.write_all(data).and_then(|()| output.flush()));
         }
         self.output.write_all(data)
+    }
+
+    /// Lets everything out that was written.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
     }
 
     /// Talk, unless it is unwanted.
@@ -136,6 +160,7 @@ impl Screen {
             ticker.abort();
         }
         self.bar.finish_and_clear();
+        self.bar = ProgressBar::hidden();
     }
 }
 

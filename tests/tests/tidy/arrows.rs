@@ -9,22 +9,39 @@ use crate::root;
 
 /// What each of our crates may depend on of ours, at run, build or test time. The programs at the top may know all; a crate that is
 /// not here has to be thought about.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("persistor-core", &[]),
     ("persistor-serve", &[]),
     ("persistor-gcp", &["persistor-core"]),
+    ("persistor-recover", &["persistor-core"]),
     ("persistor-gcp-function", &["persistor-core", "persistor-gcp", "persistor-serve"]),
-    ("persistor", &["persistor-core", "persistor-gcp-function", "persistor-serve"]),
-    // The harness uses no code of ours; the table of settings is compared with what programs print, and stores are held against their contract.
-    ("persistor-tests", &["persistor-core", "persistor-gcp", "persistor-serve"]),
+    ("persistor", &["persistor-core", "persistor-gcp", "persistor-gcp-function", "persistor-recover", "persistor-serve"]),
+    // The harness uses no code of ours; the tables of settings and faults are compared with documents and with what programs print, and stores
+    // are held against their contract.
+    ("persistor-tests", &["persistor-core", "persistor-gcp", "persistor-recover", "persistor-serve"]),
 ];
 
 /// What must not be in a crate, however it would come in: who, what, why.
-const ABSENT: [(&str, &[&str], &str); 4] = [
+const ABSENT: [(&str, &[&str], &str); 5] = [
     (
         "persistor-core",
         &["axum", "hyper", "tower", "tracing", "http", "reqwest", "clap"],
         "core serves no HTTP and writes no log: it returns errors",
+    ),
+    (
+        "persistor-recover",
+        &[
+            "hyper",
+            "axum",
+            "clap",
+            "tracing",
+            "reqwest",
+            "google-cloud-auth",
+            "google-cloud-gax",
+            "google-cloud-storage",
+            "google-cloud-wkt",
+        ],
+        "recovery is a library over any store: it knows no provider, serves nothing and prints nothing",
     ),
     ("persistor-serve", &["persistor-core", "clap"], "serve knows no messages"),
     (

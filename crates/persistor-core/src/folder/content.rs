@@ -18,12 +18,14 @@ const CHUNK: u64 = 1 << 20;
 pub(super) async fn read(path: PathBuf, key: Key, range: Option<Range<u64>>) -> Result<BoxStream<'static, Result<Bytes>>> {
     let opened = blocking(move || {
         let mut file = File::open(path)?;
-        if !file.metadata()?.is_file() {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
             return Err(io::ErrorKind::NotFound.into());
         }
         let Range { start, end } = range.unwrap_or(0..u64::MAX);
         file.seek(SeekFrom::Start(start))?;
-        Ok((file, end.saturating_sub(start)))
+        // The first chunk at once: most payloads and records are no longer.
+        Part { file, left: end.min(metadata.len()).saturating_sub(start) }.next()
     });
     let opened = opened.await.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
@@ -34,21 +36,34 @@ pub(super) async fn read(path: PathBuf, key: Key, range: Option<Range<u64>>) -> 
     let chunks = stream::unfold(Some(opened), move |state| {
         let key = key.clone();
         async move {
-            let (mut file, left) = state?;
-            let chunk = blocking(move || {
-                let mut chunk = Vec::new();
-                (&mut file).take(left.min(CHUNK)).read_to_end(&mut chunk)?;
-                Ok((chunk, file))
-            });
-            match chunk.await {
-                Ok((chunk, _)) if chunk.is_empty() => None,
-                Ok((chunk, file)) => {
-                    let left = left - chunk.len() as u64;
-                    Some((Ok(Bytes::from(chunk)), Some((file, left))))
-                }
+            let read = match state? {
+                (Some(first), rest) => Ok((Some(first), rest)),
+                (None, rest) if rest.left == 0 => return None,
+                (None, rest) => blocking(move || rest.next()).await,
+            };
+            match read {
+                Ok((Some(chunk), rest)) => Some((Ok(chunk), Some((None, rest)))),
+                // It became shorter than it was.
+                Ok((None, _)) => None,
                 Err(error) => Some((Err(io_error(&format!("read `{key}`"), error)), None)),
             }
         }
     });
     Ok(chunks.boxed())
+}
+
+/// What is still to be read of a file.
+struct Part {
+    file: File,
+    left: u64,
+}
+
+impl Part {
+    /// The next chunk, if there is one, and what is behind it.
+    fn next(mut self) -> io::Result<(Option<Bytes>, Self)> {
+        let mut chunk = Vec::new();
+        (&mut self.file).take(self.left.min(CHUNK)).read_to_end(&mut chunk)?;
+        self.left -= chunk.len() as u64;
+        Ok(((!chunk.is_empty()).then_some(chunk.into()), self))
+    }
 }

@@ -290,9 +290,9 @@ mod tests {
                 publish_time, bytes::Bytes::new(),
             ).with_attributes(value.iter().map(|value| ("t".to_owned(), Attribute::from(value.as_str()))).collect());
             let bounds = KeyBounds {
-                streams: has_stream.then(|| vec!["other".to_owned(), stream.clone()]).unwrap_or_default(),
+                streams: if has_stream { vec!["other".to_owned(), stream] } else { Vec::new() },
                 first: has_first.then_some(first), last: has_last.then_some(last),
-                ids: has_id.then(|| vec![id.clone(), "9".to_owned()]).unwrap_or_default(),
+                ids: if has_id { vec![id, "9".to_owned()] } else { Vec::new() },
                 attributes: value.filter(|_| has_attribute).map(|value| ("t".to_owned(), vec![value])).into_iter().collect(),
             };
             let template = Template::parse(template).expect("a template");

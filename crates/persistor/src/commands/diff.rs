@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -61,11 +62,15 @@ impl Diff {
         let meant = self.chosen.meant(&opened, self.place.quiet, costly).await?;
         let mut screen = Screen::new(self.place.quiet);
         let direction = if self.reverse { Direction::NotStored } else { Direction::NotArrived };
-        let (mut difference, arrived) = self.read_arrived(direction).await?;
+        let lines = Arc::new(AtomicU64::new(0));
+        screen.follow_lines(&lines);
+        let mut difference = self.read_arrived(direction, &lines).await?;
+        screen.clear();
+        let arrived = lines.load(Ordering::Relaxed);
         if arrived == 0 {
             screen.say("standard input had no lines: nothing arrived, by that");
         }
-        screen.follow(&opened.archive, &meant.selection, meant.now);
+        screen.follow(&opened.archive, &meant);
         let items = messages(&opened.archive, &meant.selection, meant.source, Detail::Records);
         let mut met = Vec::new();
         let compared =
@@ -88,21 +93,21 @@ impl Diff {
         Ok(screen.end(Exit::Fine)?)
     }
 
-    /// Reads standard input to its end; gives the number of lines too.
-    async fn read_arrived(&self, direction: Direction) -> anyhow::Result<(Difference, u64)> {
+    /// Reads standard input to its end, and counts its lines.
+    async fn read_arrived(&self, direction: Direction, lines: &Arc<AtomicU64>) -> anyhow::Result<Difference> {
         if std::io::stdin().is_terminal() && !self.place.quiet {
             eprintln!("reading what arrived from the terminal, a value a line; ctrl-D ends it");
         }
-        let match_by = self.match_by.clone();
+        let (match_by, lines) = (self.match_by.clone(), lines.clone());
         let read = tokio::task::spawn_blocking(move || {
             let mut difference = Difference::new(direction, MEMORY);
-            let (mut input, mut line, mut lines) = (std::io::stdin().lock(), Vec::new(), 0);
+            let (mut input, mut line) = (std::io::stdin().lock(), Vec::new());
             while input.read_until(b'\n', &mut line).context("read standard input")? > 0 {
                 difference.arrived(&match_by.normal(&line))?;
-                lines += 1;
+                lines.fetch_add(1, Ordering::Relaxed);
                 line.clear();
             }
-            anyhow::Ok((difference, lines))
+            anyhow::Ok(difference)
         });
         read.await?
     }

@@ -57,7 +57,7 @@ impl Grep {
         let opened = self.place.open().await?;
         let meant = self.chosen.meant(&opened, self.place.quiet, true).await?;
         let mut screen = Screen::new(self.place.quiet);
-        screen.follow(&opened.archive, &meant.selection, meant.now);
+        screen.follow(&opened.archive, &meant);
         let detail = if self.attributes || self.json { Detail::Records } else { Detail::Names };
         let items = messages(&opened.archive, &meant.selection, meant.source, detail);
         let mut items = search(&opened.archive, items, pattern, self.attributes);

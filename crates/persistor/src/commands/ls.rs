@@ -37,7 +37,7 @@ impl Ls {
         let opened = self.place.open().await?;
         let meant = self.chosen.meant(&opened, self.place.quiet, false).await?;
         let mut screen = Screen::new(self.place.quiet);
-        screen.follow(&opened.archive, &meant.selection, meant.now);
+        screen.follow(&opened.archive, &meant);
         let detail = if self.long || self.json && !self.count { Detail::Records } else { Detail::Names };
         let mut items = messages(&opened.archive, &meant.selection, meant.source, detail);
         let limit = self.chosen.limit.unwrap_or(u64::MAX);

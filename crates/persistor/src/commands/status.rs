@@ -105,13 +105,9 @@ fn sparkline(minutes: &[u64]) -> String {
 
 fn ago(duration: chrono::TimeDelta) -> String {
     let seconds = u64::try_from(duration.num_seconds()).unwrap_or(0);
+    let whole = humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string();
     // Two parts are enough for a person.
-    let rounded = match seconds {
-        0..3600 => seconds,
-        3600..86_400 => seconds / 60 * 60,
-        _ => seconds / 3600 * 3600,
-    };
-    humantime::format_duration(std::time::Duration::from_secs(rounded)).to_string()
+    whole.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -123,6 +119,7 @@ mod tests {
         assert_eq!(sparkline(&[0, 1, 4, 8, 0]), "·▁▄█·");
         assert_eq!(ago(chrono::TimeDelta::seconds(12)), "12s");
         assert_eq!(ago(chrono::TimeDelta::seconds(4000)), "1h 6m");
+        assert_eq!(ago(chrono::TimeDelta::days(700)), "1year 11months");
         assert_eq!(ago(chrono::TimeDelta::seconds(-3)), "0s");
     }
 }

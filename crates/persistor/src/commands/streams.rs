@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use clap::Args;
-use persistor_recover::{Selection, StreamSurvey, figures, shown, streams};
+use persistor_recover::{Selection, Source, StreamSurvey, figures, shown, streams};
 use serde_json::json;
 
+use crate::chosen::Meant;
 use crate::exit::Exit;
 use crate::place::Place;
 use crate::screen::{Screen, visible};
@@ -29,7 +30,8 @@ impl Streams {
         let opened = self.place.open().await?;
         let now = Utc::now();
         let mut screen = Screen::new(self.place.quiet);
-        screen.follow(&opened.archive, &Arc::new(Selection::all()), now);
+        let everything = Meant { selection: Arc::new(Selection::all()), source: Source::Listing, now };
+        screen.follow(&opened.archive, &everything);
         opened.archive.findings().iter().for_each(|finding| screen.meet(finding));
         let found = streams(&opened.archive, now, self.count).await?;
         if found.is_empty() {

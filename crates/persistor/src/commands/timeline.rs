@@ -38,7 +38,7 @@ impl Timeline {
         let opened = self.place.open().await?;
         let meant = self.chosen.meant(&opened, self.place.quiet, false).await?;
         let mut screen = Screen::new(self.place.quiet);
-        screen.follow(&opened.archive, &meant.selection, meant.now);
+        screen.follow(&opened.archive, &meant);
         let detail = if opened.archive.time_parts() < TO_THE_MINUTE { Detail::Records } else { Detail::Names };
         let mut items = messages(&opened.archive, &meant.selection, meant.source, detail);
         let mut counts = Counts::default();
@@ -75,7 +75,10 @@ impl Timeline {
 }
 
 fn line(bucket: &Bucket) -> String {
-    let time = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    // RFC 3339 ends with the year 9999.
+    let last =
+        chrono::NaiveDate::from_ymd_opt(9999, 12, 31).and_then(|day| day.and_hms_opt(23, 59, 59)).unwrap_or_default().and_utc();
+    let time = |time: chrono::DateTime<chrono::Utc>| time.min(last).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     json!({ "start": time(bucket.start), "end": time(bucket.end), "messages": bucket.messages, "bytes": bucket.bytes })
         .to_string()
 }

@@ -1,10 +1,13 @@
 //! `persistor try`: the loop in one command, without a cloud. Every part of it but the broker is the real one: the handler is this
-//! program's own `serve gcp`, killed with SIGKILL and started again on the way, and what is counted is what is on the disk.
+//! program's own `serve gcp`, killed with SIGKILL and started again on the way, and what is counted is what is on the disk. In the end a consumer downstream
+//! loses some messages, and this program's own commands find them.
 
 mod account;
 mod broker;
+mod consumer;
 mod handler;
 mod sample;
+mod this_program;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +20,7 @@ use persistor_core::Location;
 use persistor_serve::shutdown_signal;
 
 use crate::exit::Exit;
+use crate::screen::Screen;
 use account::Account;
 use broker::Broker;
 use handler::Handler;
@@ -39,16 +43,22 @@ impl Try {
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
         let archive = new_folder(self.archive)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+        let samples = Sample::several(self.messages);
         let account = runtime.block_on(async {
             // Whatever is under way, ctrl-C ends it, and with it the handler.
             tokio::select! {
                 biased;
                 () = shutdown_signal() => bail!("interrupted; what was stored until then is in `{}`", archive.display()),
-                account = send_and_compare(&archive, self.messages) => account,
+                account = send_and_compare(&archive, &samples) => account,
             }
         })?;
-        print!("{account}");
-        Ok(if account.is_whole() { Exit::Fine } else { Exit::Damage })
+        let mut screen = Screen::new(false);
+        screen.write(account.to_string().as_bytes())?;
+        if !account.is_whole() {
+            return Ok(screen.end(Exit::Damage)?);
+        }
+        let exact = consumer::lose_and_find(&archive, &samples, &mut screen)?;
+        Ok(screen.end(if exact { Exit::Fine } else { Exit::Failed })?)
     }
 }
 
@@ -67,13 +77,12 @@ fn new_folder(asked: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     (1..1000).map(numbered).find(|folder| !folder.exists()).context("there are 999 folders `persistor-try…` here: remove some")
 }
 
-async fn send_and_compare(archive: &Path, messages: u32) -> anyhow::Result<Account> {
-    let samples: Vec<Sample> = (0..messages).map(Sample::new).collect();
+async fn send_and_compare(archive: &Path, samples: &[Sample]) -> anyhow::Result<Account> {
     let mut handler = Handler::start(archive).await?;
     let broker = Broker::new(handler.address());
-    let progress = ProgressBar::new(u64::from(messages)).with_style(ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}")?);
+    let progress = ProgressBar::new(samples.len() as u64).with_style(ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}")?);
     progress.set_message("sending");
-    let sending = broker.send_all(&samples, &progress);
+    let sending = broker.send_all(samples, &progress);
     let killing = async {
         for part in KILLS {
             broker.acknowledged(samples.len() * part / 4).await;
@@ -85,5 +94,5 @@ async fn send_and_compare(archive: &Path, messages: u32) -> anyhow::Result<Accou
     tokio::try_join!(sending, killing)?;
     progress.finish_and_clear();
     handler.stop(Duration::from_secs(20)).await?;
-    account::compare(archive, &samples, broker.tally(), KILLS.len()).await
+    account::compare(archive, samples, broker.tally(), KILLS.len()).await
 }

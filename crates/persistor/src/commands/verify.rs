@@ -1,7 +1,7 @@
 //! `persistor verify`: whether the archive is whole.
 
 use clap::Args;
-use persistor_recover::{Fault, ReadData, Source, Summary, figures};
+use persistor_recover::{Fault, ReadData, Summary, figures};
 use serde_json::{Map, Value, json};
 
 use crate::chosen::Chosen;
@@ -40,9 +40,8 @@ impl Verify {
         let opened = self.place.open().await?;
         let meant = self.chosen.meant(&opened, self.place.quiet, false).await?;
         let data = self.data(meant.now.timestamp_subsec_nanos())?;
-        let by_keys = matches!(meant.source, Source::Keys(_));
         let mut screen = Screen::new(self.place.quiet);
-        screen.follow(&opened.archive, &meant.selection, meant.now);
+        screen.follow(&opened.archive, &meant);
         let mut written = Ok(());
         let mut report = |finding: persistor_recover::Finding| {
             if written.is_err() {
@@ -67,7 +66,8 @@ impl Verify {
             screen.line(text(&summary, data))?;
         }
         let exit = match summary.damage() {
-            0 if summary.messages == 0 && !by_keys => {
+            // Without anything in it, it is no archive rather than a damaged one.
+            _ if summary.messages == 0 && summary.findings.keys().all(|fault| *fault == Fault::LayoutMissing) => {
                 nothing(&screen, &opened, self.chosen.streams(), meant.now).await?;
                 Exit::Nothing
             }

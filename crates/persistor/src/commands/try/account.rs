@@ -111,7 +111,6 @@ impl fmt::Display for Account {
         }
         let Some(key) = self.keys.first() else { return Ok(()) };
         writeln!(f, "\nEach payload is a file, its record lies beside it, and its SHA-256 begins with its name's end:\n")?;
-        writeln!(f, "  cat {folder}/{key}.record\n  sha256sum {folder}/{key}\n")?;
-        writeln!(f, "Next, the handler by itself: `persistor serve gcp`, or `cargo run -- serve gcp`")
+        writeln!(f, "  cat {folder}/{key}.record\n  sha256sum {folder}/{key}")
     }
 }

@@ -10,6 +10,8 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::this_program;
+
 /// How long a start may take.
 const START: Duration = Duration::from_secs(30);
 
@@ -48,8 +50,7 @@ impl Handler {
 }
 
 async fn spawn(archive: &Path, address: SocketAddr) -> anyhow::Result<Child> {
-    let program = std::env::current_exe().context("find this program")?;
-    let mut command = Command::new(program);
+    let mut command = Command::from(this_program::command()?);
     command
         .args([
             "serve",
@@ -63,12 +64,6 @@ async fn spawn(archive: &Path, address: SocketAddr) -> anyhow::Result<Child> {
             "--archive",
         ])
         .arg(archive);
-    // Only what is said here: a try does not depend on what is set around it.
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("PERSISTOR_") {
-            command.env_remove(name);
-        }
-    }
     // Its log is talk here: only errors, and a person should see them.
     let mut child =
         command.stdin(Stdio::piped()).stdout(std::io::stderr()).kill_on_drop(true).spawn().context("start the handler")?;

@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use chrono::{SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use persistor_core::{Attribute, Entity, Message, MessageId, Property, PublishTime, Stream};
 use serde_json::json;
 
 /// The stream that the samples belong to; their push path.
 pub(super) const STREAM: &str = "orders";
 const ENTITY: &str = "projects/demo/subscriptions/orders-archive";
+
+/// How long the publishing is said to have taken.
+const SPAN: TimeDelta = TimeDelta::minutes(15);
 
 /// One message as the broker has it.
 #[derive(Debug)]
@@ -24,8 +27,18 @@ pub(super) struct Sample {
 }
 
 impl Sample {
+    /// So many samples, as if they had been published evenly until now.
+    pub(super) fn several(count: u32) -> Vec<Self> {
+        let start = Utc::now() - SPAN;
+        (0..count)
+            .map(|number| {
+                Self::new(number, start + SPAN / i32::try_from(count).unwrap_or(1) * i32::try_from(number).unwrap_or(0))
+            })
+            .collect()
+    }
+
     /// The sample of a number: text, JSON, binary, empty, and now and then a large one.
-    pub(super) fn new(number: u32) -> Self {
+    fn new(number: u32, time: DateTime<Utc>) -> Self {
         let customer = number % 40;
         let payload = match number % 5 {
             _ if number % 97 == 96 => noise(number, 1_000_000),
@@ -36,7 +49,6 @@ impl Sample {
             3 => noise(number, 2_000),
             _ => Vec::new(),
         };
-        let time = Utc::now() + TimeDelta::milliseconds(i64::from(number));
         let mut attributes =
             BTreeMap::from([("source".to_owned(), "shop".to_owned()), ("number".to_owned(), number.to_string())]);
         if number.is_multiple_of(10) {

@@ -1,0 +1,271 @@
+//! What a person sees: the ten mistakes that a user makes first, each with a message that says what to do; what commands print; and all the ways in which
+//! a terminal, a pipe or an environment can be other than expected.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+
+use persistor_tests::cli::{Cli, Said};
+use persistor_tests::fake_storage::FakeStorage;
+use persistor_tests::program::Setup;
+use persistor_tests::push::Push;
+use persistor_tests::{pusher, scratch, tools};
+use tempfile::TempDir;
+
+/// A small archive that is the same in every run, in the folder `archive` of a folder.
+fn archive() -> (TempDir, Cli) {
+    let folder = scratch::folder();
+    let program = Setup::gcp_function(&folder.path().join("archive")).start();
+    let payloads: [(&[u8], &str, u32); 6] = [
+        (b"{\"order\":{\"id\":4711,\"total\":12.50}}", "05:40:12.503", 1),
+        (b"Order 4712 was paid.\n", "05:40:48.1", 2),
+        (b"\0\x01\xff\x1b[2J", "05:41:00", 3),
+        (b"", "05:49:59.999", 4),
+        (b"{\"order\":{\"id\":4713}}", "05:50:00", 5),
+        (b"Gr\xc3\xbc\xc3\x9fe", "07:12:33", 6),
+    ];
+    for (payload, time, number) in payloads {
+        let push = Push {
+            publish_time: format!("2026-11-22T{time}Z"),
+            stream: if number == 5 { "refunds" } else { "orders" }.to_owned(),
+            attributes: BTreeMap::from([
+                ("tenant".to_owned(), "north".to_owned()),
+                ("note\u{1b}[31m".to_owned(), "line 1\nline 2\u{202e}".to_owned()),
+            ]),
+            ..Push::new(number.to_string(), payload)
+        };
+        pusher::send_until_acknowledged(program.port(), &push.request());
+    }
+    drop(program);
+    let cli = Cli::new(folder.path()).set("PERSISTOR_ARCHIVE", "archive");
+    (folder, cli)
+}
+
+fn key(cli: &Cli, id: &str) -> String {
+    cli.fine(&["ls", "--id", id]).text().trim_end().to_owned()
+}
+
+/// Both streams, as a person sees them apart.
+fn shown(said: &Said) -> String {
+    let output = String::from_utf8_lossy(&said.output);
+    format!("exit {}\n--- stdout\n{output}--- stderr\n{}", said.code.unwrap_or(-1), said.errors)
+}
+
+#[test]
+fn what_people_read() {
+    let (_folder, cli) = archive();
+    let first = key(&cli, "1");
+    for (name, arguments) in [
+        ("ls", &["ls"][..]),
+        ("ls_long", &["ls", "-l", "--since", "2026-11-22T05:41"]),
+        ("streams", &["streams", "--count"]),
+        ("timeline", &["timeline"]),
+        ("timeline_hours", &["timeline", "--by", "hour", "--since", "2026-11-22", "--until", "2026-11-23"]),
+        ("verify", &["verify", "--read-data"]),
+        ("grep", &["grep", "json:/order/id=4711"]),
+    ] {
+        insta::assert_snapshot!(name, shown(&cli.fine(arguments)));
+    }
+    let stored = |text: String| -> String {
+        let line = |line: &str| if line.starts_with("stored ") { "stored     (now)" } else { line }.to_owned();
+        text.lines().map(line).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!("show", stored(shown(&cli.fine(&["show", &first]))));
+    insta::assert_snapshot!("diff", shown(&cli.ends_with(0, &["diff", "--match", "id"], b"1\n2\n3\n4\n6\n")));
+    insta::assert_snapshot!("help", shown(&cli.fine(&["--help"])));
+    insta::assert_snapshot!("help_ls", shown(&cli.fine(&["ls", "--help"])));
+    insta::assert_snapshot!("help_diff", shown(&cli.fine(&["diff", "--help"])));
+}
+
+#[test]
+fn ten_mistakes_and_what_is_said() {
+    let (folder, cli) = archive();
+    let nowhere = scratch::folder();
+    let bare = Cli::new(nowhere.path());
+    let binary = key(&cli, "3");
+    let mistakes: [(&str, &Cli, i32, &[&str]); 16] = [
+        ("no_archive", &bare, 2, &["ls"]),
+        ("no_such_folder", &bare, 1, &["ls", "-a", "archiv"]),
+        ("wrong_scheme", &bare, 2, &["ls", "-a", "s3://archive/x"]),
+        ("half_a_scheme", &bare, 2, &["ls", "-a", "gs:/archive/x"]),
+        ("no_such_stream", &cli, 4, &["ls", "--stream", "order"]),
+        ("bad_time", &cli, 2, &["ls", "--since", "22.11.2026"]),
+        ("duration_without_ago", &cli, 2, &["ls", "--since", "2h"]),
+        ("until_before_since", &cli, 2, &["ls", "--since", "2026-11-22T06:00", "--until", "2026-11-22T05:00"]),
+        ("key_of_another_archive", &cli, 2, &["cat", "gs://other/orders/2026/11/22/05/4012-1-x"]),
+        ("key_that_is_not_there", &cli, 4, &["show", "orders/2026/11/22/05/4012-9-2cf24dba5fb0a30e26e83b2ac5b9e29e"]),
+        ("no_key", &cli, 4, &["cat", "orders"]),
+        ("a_file_for_a_folder", &cli, 2, &["ls", "-a", &format!("archive/{binary}")]),
+        ("bad_pattern", &cli, 2, &["grep", "order ("]),
+        ("bad_match", &cli, 2, &["diff", "--match", "message"]),
+        ("keys_and_arrivals", &cli, 2, &["diff", "--match", "id", "--keys", "-"]),
+        ("bad_attribute", &cli, 2, &["ls", "--attribute", "=north"]),
+    ];
+    for (name, cli, code, arguments) in mistakes {
+        let said = cli.ends_with(code, arguments, b"");
+        assert!(said.output.is_empty(), "{name}: {}", said.text());
+        insta::assert_snapshot!(format!("mistake_{name}"), said.errors);
+    }
+    // An empty folder is no archive, and that is said too.
+    fs::create_dir(folder.path().join("empty")).expect("mkdir");
+    insta::assert_snapshot!("mistake_not_an_archive", cli.ends_with(4, &["ls", "-a", "empty"], b"").errors);
+}
+
+#[test]
+fn no_right_to_read_is_told_from_nothing_there() {
+    if !tools::is_root() {
+        return tools::skip("taking rights away from another user needs root");
+    }
+    let (folder, cli) = archive();
+    let orders = folder.path().join("archive/orders");
+    let mode = |mode: &str, path: &std::path::Path| {
+        assert!(Command::new("chmod").arg(mode).arg(path).status().is_ok_and(|status| status.success()))
+    };
+    mode("0755", folder.path());
+    mode("0700", &orders);
+    // As nobody, who may not look into that folder.
+    let program = persistor_tests::programs::persistor();
+    let copy = folder.path().join("persistor");
+    fs::copy(program, &copy).expect("copy the program");
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&copy)
+        .args(["ls", "-a"])
+        .arg(folder.path().join("archive"));
+    let output = command.output().expect("setpriv runs (Debian: util-linux)");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if errors.contains("failed to execute") {
+        return tools::skip("another user cannot reach the target folder");
+    }
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("ermission denied"), "{errors}");
+    drop(cli);
+}
+
+#[test]
+#[ignore = "needs fake-gcs-server: tests/run e2e"]
+fn a_bucket_that_is_not_there_is_named() {
+    let Some(fake) = FakeStorage::start() else { return };
+    let folder = scratch::folder();
+    let cli = Cli::new(folder.path()).set("STORAGE_EMULATOR_HOST", fake.url());
+    let said = cli.ends_with(1, &["ls", "-a", "gs://no-such-bucket/x"], b"");
+    assert!(said.errors.contains("no-such-bucket"), "{}", said.errors);
+    fake.create_bucket("archive");
+    let said = cli.ends_with(2, &["cat", "-a", "gs://archive/x", "https://storage.googleapis.com/archive/y/a"], b"");
+    assert!(said.errors.contains("another archive"), "{}", said.errors);
+}
+
+#[test]
+fn a_binary_payload_stays_off_a_terminal() {
+    if !Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        return tools::skip("script is missing (Debian: bsdutils)");
+    }
+    let (folder, cli) = archive();
+    let on_terminal = |command: &str| -> String {
+        let program = persistor_tests::programs::persistor();
+        let mut script = Command::new("script");
+        let output = script.args(["--quiet", "--return", "--command", &format!("{} {command}", program.display()), "/dev/null"]);
+        let output = output.current_dir(folder.path()).stdin(Stdio::null()).output().expect("script runs");
+        format!("exit {}\n{}", output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout))
+    };
+    let said = on_terminal(&format!("cat {}", key(&cli, "3")));
+    assert!(
+        said.starts_with("exit 2") && said.contains("binary") && said.contains("--force") && !said.contains('\u{1b}'),
+        "{said:?}"
+    );
+    let said = on_terminal(&format!("cat {}", key(&cli, "2")));
+    assert!(said.starts_with("exit 0") && said.contains("Order 4712 was paid."), "{said:?}");
+    assert!(on_terminal(&format!("cat --force {}", key(&cli, "3"))).contains('\u{1b}'));
+    // What a sender wrote into an attribute moves no cursor.
+    let said = on_terminal(&format!("show {}", key(&cli, "1")));
+    assert!(said.contains("note\\u{1b}[31m") && !said.contains('\u{1b}'), "{said:?}");
+    // Holes are coloured where that is wanted, and only there.
+    assert!(on_terminal("timeline").contains("\u{1b}["), "{}", on_terminal("timeline"));
+    let plain = cli.clone().set("NO_COLOR", "1").fine(&["timeline"]);
+    assert!(!plain.text().contains('\u{1b}'));
+    let narrow = on_terminal("timeline --quiet");
+    assert!(narrow.contains("05:40"), "{narrow}");
+}
+
+#[test]
+fn whoever_has_read_enough_ends_it_quietly() {
+    let (_folder, cli) = archive();
+    // More than a pipe holds, so that writing goes on after the reader has gone.
+    let keys = format!("{}\n", key(&cli, "1"));
+    for arguments in [&["ls"][..], &["completions", "bash"], &["verify"], &["show", keys.trim_end()]] {
+        let mut child =
+            cli.command(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        // The reader goes before anything is written.
+        drop(child.stdout.take());
+        let mut errors = String::new();
+        child.stderr.take().expect("it is piped").read_to_string(&mut errors).expect("text");
+        let status = child.wait().expect("it ends");
+        assert!(status.success() && errors.is_empty(), "{arguments:?}: {status} {errors}");
+    }
+}
+
+#[test]
+fn no_home_no_locale_and_no_writable_folder_do_no_harm() {
+    let (folder, cli) = archive();
+    // The environment of these commands has nothing but PATH.
+    assert_eq!(cli.fine(&["ls", "--count"]).text(), "6\n");
+    assert!(!folder.path().join(".config").exists());
+    let ascii = cli.clone().set("LC_ALL", "C").fine(&["timeline", "--quiet"]);
+    assert!(ascii.output.is_ascii() && ascii.text().contains('#'), "{}", ascii.text());
+    // Reading leaves no trace: what is in the archive afterwards is what was in it before.
+    let names = |root: &std::path::Path| -> Vec<_> {
+        let output = Command::new("find").arg(root).arg("-newer").arg(root.join("_persistor")).output().expect("find runs");
+        output.stdout
+    };
+    let before = names(&folder.path().join("archive"));
+    cli.fine(&["verify", "--read-data"]);
+    assert_eq!(names(&folder.path().join("archive")), before);
+}
+
+#[test]
+fn damage_is_said_by_every_command_that_meets_it() {
+    let (folder, cli) = archive();
+    let damaged = key(&cli, "2");
+    fs::remove_file(folder.path().join(format!("archive/{damaged}.record"))).expect("remove");
+    for arguments in [&["ls", "--json"][..], &["grep", "--json", "paid"], &["diff", "--match", "id"]] {
+        let said = cli.ends_with(3, arguments, b"1\n3\n4\n5\n6\n");
+        assert!(said.errors.contains(&damaged) && said.errors.contains("persistor verify"), "{arguments:?}: {}", said.errors);
+    }
+    let said = cli.ends_with(3, &["verify"], b"");
+    assert!(said.text().contains("record-missing") && said.text().contains(&damaged), "{}", said.text());
+    assert_eq!(cli.ends_with(3, &["show", &damaged], b"").output, b"");
+    // Its bytes can still be had.
+    assert_eq!(cli.fine(&["cat", &damaged]).text(), "Order 4712 was paid.\n");
+    let file = fs::File::create(folder.path().join("arrived")).and_then(|mut file| file.write_all(b"1\n"));
+    file.expect("write");
+}
+
+#[test]
+fn shells_complete_every_command() {
+    let (_folder, cli) = archive();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = cli.fine(&["completions", shell]);
+        for command in ["streams", "status", "ls", "show", "cat", "grep", "timeline", "verify", "diff", "serve", "try"] {
+            assert!(script.text().contains(command), "{shell}: {command}");
+        }
+        assert!(script.text().contains("since"), "{shell}");
+    }
+}
+
+#[test]
+fn a_key_can_be_pasted_as_people_have_it() {
+    let (folder, cli) = archive();
+    let key = key(&cli, "2");
+    let whole = folder.path().join("archive").join(&key);
+    let absolute = Cli::new(folder.path()).set("PERSISTOR_ARCHIVE", folder.path().join("archive"));
+    for (cli, argument) in [
+        (&cli, key.clone()),
+        (&cli, format!("{key}.record")),
+        (&cli, format!("archive/{key}")),
+        (&absolute, whole.to_str().expect("text").to_owned()),
+    ] {
+        assert_eq!(cli.fine(&["cat", &argument]).text(), "Order 4712 was paid.\n", "{argument}");
+    }
+}
