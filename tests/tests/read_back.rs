@@ -58,7 +58,8 @@ fn every_command_reads_a_folder() {
 #[test]
 #[ignore = "needs fake-gcs-server: tests/run e2e"]
 fn every_command_reads_a_bucket() {
-    let Some(fake) = FakeStorage::start_on_disk() else { return };
+    // In memory: its folder is read anew for every page.
+    let Some(fake) = FakeStorage::start() else { return };
     fake.create_bucket("archive");
     let bulk = Bulk { messages: messages(3_000) };
     fill(bulk, || Setup::gcp_function(Path::new("gs://archive/some/prefix")).set("STORAGE_EMULATOR_HOST", fake.url()));
