@@ -156,7 +156,8 @@ impl StorageDouble {
         let parts = request.path.strip_prefix(&upload).filter(|_| request.method == "POST").zip(parts(request));
         let Some((query, (metadata, content))) = parts else {
             state.forbidden.push(format!("{} {}", request.method, request.path));
-            return Reply::fixture("403-empty");
+            let listing = request.path.starts_with(&format!("/storage/v1/b/{}/o?", self.bucket));
+            return Reply::fixture(if listing { "403-no-list" } else { "403-empty" });
         };
         let query: BTreeMap<_, _> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
         let name = decode(query.get("name").copied().unwrap_or_default());

@@ -31,6 +31,13 @@ fn try_gives_a_true_account_and_leaves_the_folder() {
     for (word, number) in expected {
         assert_eq!(counted(&account, word), number, "{word} in {account}");
     }
+    // What the consumer lost, by the files that lie beside.
+    let file = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("it is there");
+    let (arrived, missing) = (file("persistor-try-arrived.txt"), file("persistor-try-missing.txt"));
+    assert_eq!((arrived.lines().count(), missing.lines().count()), (863, 137));
+    let id = |key: &str| key.rsplit('/').next().and_then(|name| name.split('-').nth(1)).unwrap_or_default().to_owned();
+    assert!(missing.lines().all(|key| !arrived.lines().any(|arrived| arrived == id(key))), "{missing}");
+    assert!(account.contains("It had lost 137, and exactly those are named.") && account.contains("137 messages, "), "{account}");
     // Counted again by a reader that shares no code with the program.
     let archive = Archive::read_sound(&folder.path().join("persistor-try"));
     assert_eq!(archive.by_id().len(), 1000);

@@ -10,6 +10,7 @@ use persistor_tests::cli::{Cli, Said};
 use persistor_tests::fake_storage::FakeStorage;
 use persistor_tests::program::Setup;
 use persistor_tests::push::Push;
+use persistor_tests::storage_double::StorageDouble;
 use persistor_tests::{pusher, scratch, tools};
 use tempfile::TempDir;
 
@@ -142,6 +143,15 @@ fn no_right_to_read_is_told_from_nothing_there() {
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("ermission denied"), "{errors}");
     drop(cli);
+}
+
+#[test]
+fn a_refused_listing_names_the_right_that_is_missing() {
+    let double = StorageDouble::start("archive");
+    let folder = scratch::folder();
+    let cli = Cli::new(folder.path()).set("STORAGE_EMULATOR_HOST", double.url());
+    let said = cli.ends_with(1, &["ls", "-a", "gs://archive/x"], b"");
+    insta::assert_snapshot!("mistake_no_right_to_list", said.errors);
 }
 
 #[test]

@@ -27,7 +27,8 @@ impl FromStr for MatchBy {
     /// # Errors
     /// [`ErrorKind::Invalid`] for any other text than the four forms.
     fn from_str(text: &str) -> Result<Self> {
-        let unknown = || Error::new(ErrorKind::Invalid, "match by: none of `id`, `sha256`, `attribute:NAME`, `json:/pointer`");
+        let forms = "write `id`, `sha256`, `attribute:NAME` or `json:/pointer`";
+        let unknown = || Error::new(ErrorKind::Invalid, format!("`{text}` is nothing to match by: {forms}"));
         match text.split_once(':') {
             None if text == "id" => Ok(Self::Id),
             None if text == "sha256" => Ok(Self::Sha256),

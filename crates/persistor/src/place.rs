@@ -5,7 +5,7 @@ use std::sync::Arc;
 #[cfg(feature = "cloud-storage")]
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use percent_encoding::percent_decode_str;
 use persistor_core::{FolderStore, Key, Location, RECORD_SUFFIX, Reader};
@@ -63,6 +63,9 @@ fn reader(location: &Location) -> anyhow::Result<Arc<dyn Reader>> {
         Location::Memory => usage!("`memory:` is gone with the process that wrote it: there is nothing to read"),
         Location::Folder(path) if path.is_file() => {
             usage!("`{}` is a file: an archive is a folder, the one with `_persistor` in it", path.display())
+        }
+        Location::Folder(path) if !path.exists() => {
+            bail!("there is no folder `{}`: look at `-a` and PERSISTOR_ARCHIVE, and at where you are", path.display())
         }
         Location::Folder(path) => Ok(Arc::new(FolderStore::existing(path)?)),
         #[cfg(feature = "cloud-storage")]

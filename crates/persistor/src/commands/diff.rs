@@ -30,7 +30,7 @@ A selection should cover what could have arrived: leave out the last minutes, in
 Exit code 0 where it was compared, whatever the difference; 4 where no message is selected.
 
 Examples:
-  bq query … 'SELECT message_id …' | persistor diff --match id --stream orders --since yesterday --until today
+  bq query … | persistor diff --match id --since yesterday --until today
   persistor diff --match json:/order/id --since yesterday < order-numbers.txt > missing.txt
   persistor timeline --keys missing.txt")]
 pub(crate) struct Diff {
@@ -164,6 +164,7 @@ impl Diff {
         let (stored, arrived, count) = (figures::count(compared.messages), figures::count(arrived), figures::count(differing));
         match (self.reverse, differing) {
             (false, 0) => format!("{stored} messages compared with {arrived} lines: all of them arrived"),
+            (false, 1) => format!("{stored} messages compared with {arrived} lines: one message did not arrive"),
             (false, _) => format!("{stored} messages compared with {arrived} lines: {count} messages did not arrive"),
             (true, 0) => format!("{arrived} lines compared with {stored} messages: all of them are stored"),
             (true, _) => format!("{arrived} lines compared with {stored} messages: {count} are not stored"),

@@ -55,7 +55,7 @@ pub(super) fn lose_and_find(archive: &Path, samples: &[Sample], screen: &mut Scr
     let status = timeline.args(["timeline", "--archive"]).arg(archive).arg("--keys").arg(&missing_file).status();
     let status = status.context("run `persistor timeline`")?;
     screen.line(format_args!(
-        "\nLook around: `persistor ls -l -a {folder}`, `persistor show KEY`, `persistor grep 'json:/order/id=42'`, `persistor verify --read-data`.\nNext, the handler by itself: `persistor serve gcp`, or `cargo run -- serve gcp`"
+        "\nLook around, each with `-a {folder}`: `persistor ls -l`, `persistor show KEY`, `persistor grep json:/order/id=42`, `persistor verify --read-data`.\nNext, the handler by itself: `persistor serve gcp`, or `cargo run -- serve gcp`"
     ))?;
     Ok(exact && status.success())
 }
