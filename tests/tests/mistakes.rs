@@ -193,7 +193,7 @@ fn a_binary_payload_stays_off_a_terminal() {
     assert!(said.contains("note\\u{1b}[31m") && !said.contains('\u{1b}'), "{said:?}");
     // Holes are coloured where that is wanted, and only there.
     assert!(on_terminal("timeline").contains("\u{1b}["), "{}", on_terminal("timeline"));
-    let plain = cli.clone().set("NO_COLOR", "1").fine(&["timeline"]);
+    let plain = cli.set("NO_COLOR", "1").fine(&["timeline"]);
     assert!(!plain.text().contains('\u{1b}'));
     let narrow = on_terminal("timeline --quiet --by minute");
     assert!(narrow.contains("05:40"), "{narrow}");
