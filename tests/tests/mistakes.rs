@@ -110,7 +110,7 @@ fn ten_mistakes_and_what_is_said() {
     }
     // An empty folder is no archive, and that is said too.
     fs::create_dir(folder.path().join("empty")).expect("mkdir");
-    insta::assert_snapshot!("mistake_not_an_archive", cli.ends_with(4, &["ls", "-a", "empty"], b"").errors);
+    insta::assert_snapshot!("mistake_not_an_archive", cli.ends_with(3, &["ls", "-a", "empty"], b"").errors);
 }
 
 #[test]
@@ -253,6 +253,40 @@ fn damage_is_said_by_every_command_that_meets_it() {
 }
 
 #[test]
+fn what_cannot_be_read_is_never_passed_over_silently() {
+    let (folder, cli) = archive();
+    let root = folder.path().join("archive");
+    // A layout that is damaged: its messages are not met, and every command says so.
+    let layout = fs::read_dir(root.join("_persistor/layout")).expect("layouts").next().expect("one").expect("one").path();
+    let text = fs::read(&layout).expect("read");
+    fs::write(&layout, "{").expect("write");
+    let all = b"1\n2\n3\n4\n5\n6\n";
+    for arguments in [&["ls", "--since", "2026-11-22"][..], &["timeline"], &["grep", "order"], &["diff", "--match", "id"]] {
+        let said = cli.ends_with(3, arguments, all);
+        assert!(said.errors.contains("layout-damaged") && !said.errors.contains("all of them"), "{arguments:?}: {}", said.errors);
+    }
+    fs::write(&layout, text).expect("write");
+    assert!(cli.ends_with(0, &["diff", "--match", "id"], all).errors.contains("all of them arrived"));
+    // Nothing to compare by is no agreement.
+    let said = cli.ends_with(1, &["diff", "--match", "attribute:nope"], all);
+    assert!(said.errors.contains("nothing could be compared"), "{}", said.errors);
+    // Empty lines are nobody's.
+    assert_eq!(cli.ends_with(0, &["diff", "--match", "id", "--reverse"], b"1\n\n\n7").text(), "7\n");
+    // Links are not followed, and not overlooked.
+    let payload = root.join(key(&cli, "2"));
+    fs::rename(&payload, folder.path().join("elsewhere")).expect("move");
+    std::os::unix::fs::symlink(folder.path().join("elsewhere"), &payload).expect("link");
+    std::os::unix::fs::symlink(folder.path(), root.join("linked")).expect("link");
+    let said = cli.ends_with(3, &["verify"], b"");
+    assert!(said.text().contains("size-differs") && said.text().contains("linked"), "{}", said.text());
+    assert_eq!(cli.ends_with(4, &["cat", payload.to_str().expect("text")], b"").output, b"");
+    // A payload that is not the one of its key is not handed out as if it were.
+    let payload = root.join(key(&cli, "1"));
+    fs::write(&payload, "other").expect("write");
+    assert!(cli.ends_with(3, &["cat", payload.to_str().expect("text")], b"").errors.contains("damaged"));
+}
+
+#[test]
 fn shells_complete_every_command() {
     let (_folder, cli) = archive();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
@@ -274,7 +308,10 @@ fn a_key_can_be_pasted_as_people_have_it() {
         (&cli, key.clone()),
         (&cli, format!("{key}.record")),
         (&cli, format!("archive/{key}")),
+        (&cli, format!("./archive/{key}")),
+        (&cli, whole.to_str().expect("text").to_owned()),
         (&absolute, whole.to_str().expect("text").to_owned()),
+        (&absolute, format!("archive/{key}")),
     ] {
         assert_eq!(cli.fine(&["cat", &argument]).text(), "Order 4712 was paid.\n", "{argument}");
     }

@@ -15,6 +15,9 @@ const IN_BLOB: &str = "blob";
 /// A record or layout that is longer is none: brokers carry less than a hundredth of it around a payload.
 const LONGEST_DOCUMENT: u64 = 16 << 20;
 
+/// Memory that a payload is given before it was read.
+const MOST_AT_ONCE: u64 = 64 << 20;
+
 /// An archive, with the layouts that it describes itself by.
 #[derive(Debug)]
 pub struct Archive {
@@ -137,7 +140,8 @@ impl Archive {
     /// The reader's.
     pub async fn payload(&self, key: &Key, size: u64) -> Result<Vec<u8>> {
         let mut chunks = self.reader.read(key, None).await?;
-        let mut payload = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        // The size is what a listing says: not to be trusted with all memory.
+        let mut payload = Vec::with_capacity(usize::try_from(size.min(MOST_AT_ONCE)).unwrap_or(0));
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk?;
             self.progress.read(chunk.len());

@@ -79,6 +79,11 @@ impl Fault {
         }
     }
 
+    /// Whether it is damage to one message that is there.
+    pub(crate) fn is_of_message(self) -> bool {
+        self.is_damage() && !matches!(self, Self::Absent | Self::LayoutMissing | Self::LayoutDamaged)
+    }
+
     /// Whether something is lost or altered. What is not damage is worth a look, and no message is worse for it.
     pub fn is_damage(self) -> bool {
         !matches!(self, Self::RecordAlone | Self::Foreign | Self::Later | Self::PayloadsDiffer | Self::EntitiesDiffer)

@@ -46,7 +46,7 @@ pub enum Source {
     Keys(Keys),
 }
 
-/// The selected messages in the byte order of their keys. Findings about what is no message are among them, whatever is selected; those about messages
+/// The selected messages in the byte order of their keys; before them, what is wrong with the layouts. Findings about what is no message are among them, whatever is selected; those about messages
 /// only where the key does not rule them out.
 pub fn messages(
     archive: &Arc<Archive>,
@@ -58,7 +58,9 @@ pub fn messages(
         Source::Listing => (listed(archive.clone(), selection.clone()), true),
         Source::Keys(keys) => (keys.batches(archive.reader().clone()), false),
     };
-    read(archive, selection, sifted(archive.clone(), batches, whole), detail)
+    // Messages of a layout that cannot be read are not met: whoever reads has to learn of that first.
+    let layouts: Vec<_> = archive.findings().iter().cloned().map(|finding| Ok(Item::Finding(finding))).collect();
+    stream::iter(layouts).chain(read(archive, selection, sifted(archive.clone(), batches, whole), detail)).boxed()
 }
 
 fn read(

@@ -18,6 +18,9 @@ pub const MINUTES: usize = 60;
 /// The last minutes, of which the rate now is told.
 pub const RECENT: usize = 5;
 
+/// How far clocks may differ.
+const AHEAD: TimeDelta = TimeDelta::minutes(2);
+
 /// What a stream is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -86,10 +89,12 @@ pub async fn status(
         match item {
             Item::Finding(finding) => found(finding),
             Item::Message(stored) if stored.duplicate_of.is_some() => {}
+            // What is dated into the future says nothing about now.
+            Item::Message(stored) if stored.second() > (now + AHEAD).naive_utc() => {}
             Item::Message(stored) => {
                 let second = stored.second();
                 let (minutes, last) = counts.entry(stored.stream()).or_insert(([0; MINUTES], second));
-                // What a publisher dates into the future counts as now.
+                // Clocks differ a little: what is just ahead counts as now.
                 let minute = usize::try_from((second - since.naive_utc()).num_minutes()).unwrap_or(0).min(MINUTES - 1);
                 minutes[minute] += 1;
                 *last = second.max(*last);
@@ -103,7 +108,7 @@ pub async fn status(
         let by_key = if unescape(&encoded) == Some(None) { &encoded } else { &survey.stream };
         let counted = counts.remove(&survey.stream).or_else(|| counts.remove(by_key));
         let (minutes, last) = counted.unwrap_or(([0; MINUTES], survey.last.naive_utc()));
-        judged(survey.stream, minutes, last.and_utc().max(survey.last))
+        judged(survey.stream, minutes, last.and_utc())
     });
     Ok(statuses.collect())
 }

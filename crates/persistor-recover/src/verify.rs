@@ -71,7 +71,6 @@ pub async fn verify(
 ) -> Result<Summary> {
     let mut verification =
         Verification { summary: Summary::default(), streams: BTreeMap::new(), payloads: Sorter::new(MEMORY), found };
-    archive.findings().iter().cloned().for_each(|finding| verification.report(finding));
     let looked_at = messages(archive, selection, source, Detail::Records).map_ok(|item| {
         let archive = archive.clone();
         async move {
@@ -89,7 +88,7 @@ pub async fn verify(
         match item {
             Item::Message(stored) => verification.add(&stored, read)?,
             Item::Finding(finding) => {
-                verification.summary.messages += u64::from(finding.fault.is_damage() && finding.fault != Fault::Absent);
+                verification.summary.messages += u64::from(finding.fault.is_of_message());
                 verification.report(finding);
             }
         }

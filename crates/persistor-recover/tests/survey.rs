@@ -187,7 +187,8 @@ async fn the_last_hour_of_each_stream() {
         let found = status(&archive, &Selection::all(), now(), &mut |finding| panic!("{finding:?}")).await.expect("a status");
         let seen: Vec<_> = found.iter().map(|s| (s.stream.as_str(), s.state, s.hour(), s.recent())).collect();
         let expected = [
-            ("ahead", State::Archiving, 1, 1),
+            // What is dated into the future is no sign of life.
+            ("ahead", State::Idle, 0, 0),
             ("busy", State::Archiving, 60, 6),
             ("idle", State::Idle, 0, 0),
             ("stopped", State::Silent, 50, 0),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::Args;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use persistor_recover::{AttributeFilter, Keys, Selection, Source, estimate, figures, moment, plan, shown};
 
 use crate::exit::usage;
@@ -36,7 +37,7 @@ pub(crate) struct Chosen {
     #[arg(long, value_name = "FILE")]
     keys: Option<String>,
     /// Stop after so many
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
     /// Walk everything, however much it is
     #[arg(long)]
@@ -139,16 +140,22 @@ impl Chosen {
         if self.all || plan(&opened.archive, selection).await?.narrowed {
             return Ok(());
         }
+        let names = opened.archive.reader().list("", None).take(FEW as usize + 1);
+        if names.try_fold(0, |count, _| async move { Ok(count + 1) }).await? <= FEW {
+            return Ok(());
+        }
+        let narrow = if selection.since().is_some() || selection.until().is_some() {
+            "The keys of this archive are not in the order of time: add `--stream`, or `--all` to walk it"
+        } else {
+            "Say from when on with `--since` (such as `--since '2h ago'`), or `--all` to walk it"
+        };
         let whole = if self.stream.is_empty() { "the whole archive" } else { "the whole stream" };
         match estimate(&opened.archive, selection, now).await? {
             Some(blobs) if blobs <= FEW => Ok(()),
-            Some(blobs) => usage!(
-                "without a time this walks {whole}: about {} pages of 1,000 blobs. Say from when on with `--since` (such as `--since '2h ago'`), or `--all` to walk it",
-                figures::count(blobs.div_ceil(1000))
-            ),
-            None => usage!(
-                "without a time this walks {whole}, and its layout does not let the number of pages be told. Say from when on with `--since` (such as `--since '2h ago'`), or `--all` to walk it"
-            ),
+            Some(blobs) => {
+                usage!("this walks {whole}: about {} pages of 1,000 blobs. {narrow}", figures::count(blobs.div_ceil(1000)))
+            }
+            None => usage!("this walks {whole}: more than {} pages of 1,000 blobs. {narrow}", FEW / 1000),
         }
     }
 }

@@ -18,6 +18,13 @@ pub(crate) enum Exit {
     Nothing = 4,
 }
 
+impl Exit {
+    /// How a command over several things ends that ended so for one of them: damage is never hidden by what is not there.
+    pub(crate) fn or(self, other: Self) -> Self {
+        if self == Self::Damage || other == Self::Fine { self } else { other }
+    }
+}
+
 /// For `--help`.
 pub(crate) const HELP: &str = "Exit codes: 0 fine, 1 failed, 2 wrong arguments or settings, 3 damage found, 4 nothing matched";
 

@@ -14,6 +14,7 @@ use persistor_gcp::{BucketLocation, BucketStore, Endpoint};
 use persistor_recover::Archive;
 
 use crate::exit::usage;
+use crate::screen::visible;
 
 /// What is read where nothing else is said, as `persistor serve` writes there.
 const DEFAULT: &str = "./archive";
@@ -120,7 +121,10 @@ impl Opened {
         let name = self.name(argument)?;
         match Key::parse(name.strip_suffix(RECORD_SUFFIX).unwrap_or(&name)) {
             Ok(key) => Ok(key),
-            Err(error) => usage!("`{}`: {error}", argument.escape_default()),
+            Err(error) => {
+                let shown: String = argument.chars().take(60).collect();
+                usage!("`{}`: {error}", visible(&shown))
+            }
         }
     }
 
@@ -137,7 +141,10 @@ impl Opened {
                 usage!("`{argument}` lies in a bucket, and the archive is `{}`: give its own with `-a gs://…`", self.location)
             }
             (None, Location::Folder(folder)) => {
-                let inside = Path::new(argument).strip_prefix(folder).ok().and_then(Path::to_str);
+                // However the archive and the file are written, from here or from the root.
+                let (file, folder) = (std::path::absolute(argument), std::path::absolute(folder));
+                let inside =
+                    file.as_ref().ok().zip(folder.ok()).and_then(|(file, folder)| file.strip_prefix(folder).ok()?.to_str());
                 Ok(inside.unwrap_or(argument).to_owned())
             }
             (None, _) if argument.contains("://") => {

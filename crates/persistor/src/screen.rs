@@ -137,12 +137,18 @@ impl Screen {
         }
     }
 
+    /// Whether anything was met that is left out of the result.
+    pub(crate) fn has_met(&self) -> bool {
+        self.damage + self.later > 0
+    }
+
     /// The end: everything is out, and what was met is summed up. `exit` is how it ends if no damage was met.
     pub(crate) fn end(mut self, exit: Exit) -> io::Result<Exit> {
         self.clear();
         self.output.flush()?;
         if self.later > 0 {
-            self.say(format_args!("{} blobs of a later version of Persistor were passed over", figures::count(self.later)));
+            // Not only talk: what is passed over is not in the result.
+            eprintln!("persistor: {} blobs of a later version of Persistor were passed over", figures::count(self.later));
         }
         if self.damage == 0 {
             return Ok(exit);

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use chrono::DateTime;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 use super::{TEMPORARY, blocking, io_error};
@@ -87,9 +88,11 @@ impl Walk {
             if folder.is_empty() && name == TEMPORARY {
                 continue;
             }
-            let slash = if kind.is_dir() { "/" } else { "" };
+            // Links and names that are no text are not followed, and not passed over either: whoever lists learns of them.
+            let is_folder = kind.is_dir() && name.to_str().is_some();
+            let slash = if is_folder { "/" } else { "" };
             let name = format!("{folder}{}{slash}", name.to_string_lossy());
-            if (kind.is_file() && self.wants(&name)) || (kind.is_dir() && self.may_hold(&name)) {
+            if if is_folder { self.may_hold(&name) } else { self.wants(&name) } {
                 names.push(name);
             }
         }
@@ -112,7 +115,12 @@ impl Walk {
     /// The entry of a name, unless it went meanwhile.
     fn entry(&self, name: String) -> io::Result<Option<Entry>> {
         match fs::symlink_metadata(self.root.join(&name)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // A name that is no text stands here in another form.
+                let garbled = name.contains(char::REPLACEMENT_CHARACTER);
+                let entry = Entry { name, size: 0, metadata: BTreeMap::new(), crc32c: None, created: DateTime::default() };
+                Ok(garbled.then_some(entry))
+            }
             Err(error) => Err(error),
             Ok(metadata) => {
                 let created = metadata.modified()?.into();

@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use clap::Args;
 use futures_util::TryStreamExt as _;
 use persistor_core::{ErrorKind, Key};
+use sha2::{Digest as _, Sha256};
 
 use crate::commands::lookup;
 use crate::exit::{Exit, usage};
@@ -31,31 +32,42 @@ impl Cat {
         let guarded = std::io::stdout().is_terminal() && !self.force;
         for argument in &self.keys {
             let key = opened.key(argument)?;
-            if !write(&opened, &key, &mut screen, guarded).await? {
-                lookup::say_absent(&screen, &opened, &key);
-                exit = Exit::Nothing;
+            match write(&opened, &key, &mut screen, guarded).await? {
+                None => {
+                    lookup::say_absent(&screen, &opened, &key);
+                    exit = exit.or(Exit::Nothing);
+                }
+                // A key ends with the beginning of its payload's SHA-256.
+                Some(sha256) if opened.archive.parse(&key).is_some_and(|parsed| !sha256.starts_with(&parsed.digest)) => {
+                    screen.flush()?;
+                    eprintln!("persistor: the payload of `{key}` is damaged: its SHA-256 is not the one in its key");
+                    exit = exit.or(Exit::Damage);
+                }
+                Some(_) => {}
             }
         }
         Ok(screen.end(exit)?)
     }
 }
 
-/// Whether there is such a payload.
-async fn write(opened: &Opened, key: &Key, screen: &mut Screen, guarded: bool) -> anyhow::Result<bool> {
+/// Writes a payload, and gives its SHA-256 in hex; none where there is no such payload.
+async fn write(opened: &Opened, key: &Key, screen: &mut Screen, guarded: bool) -> anyhow::Result<Option<String>> {
     let mut chunks = match opened.archive.reader().read(key, None).await {
         Ok(chunks) => chunks,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
     };
+    let mut digest = Sha256::new();
     while let Some(chunk) = chunks.try_next().await? {
         if guarded && is_binary(&chunk) {
             usage!(
                 "the payload of `{key}` is binary, and this is a terminal: send it into a file (`persistor cat … > payload`), or add --force"
             );
         }
+        digest.update(&chunk);
         screen.write(&chunk)?;
     }
-    Ok(true)
+    Ok(Some(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
 /// Whether a terminal could take harm, or show nonsense.

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use futures_util::TryStreamExt as _;
 use persistor_core::Key;
@@ -30,7 +30,7 @@ A selection should cover what could have arrived: leave out the last minutes, in
 Exit code 0 where it was compared, whatever the difference; 4 where no message is selected.
 
 Examples:
-  bq query … | persistor diff --match id --since yesterday --until today
+  persistor diff --match id --since yesterday --until today < handled-ids.txt
   persistor diff --match json:/order/id --since yesterday < order-numbers.txt > missing.txt
   persistor timeline --keys missing.txt")]
 pub(crate) struct Diff {
@@ -72,16 +72,16 @@ impl Diff {
         }
         screen.follow(&opened.archive, &meant);
         let items = messages(&opened.archive, &meant.selection, meant.source, Detail::Records);
-        let mut met = Vec::new();
-        let compared =
-            stored_values(&opened.archive, items, self.match_by.clone(), &mut difference, &mut |finding| met.push(finding))
-                .await?;
-        met.iter().for_each(|finding| screen.meet(finding));
-        if compared.messages + compared.without == 0 && met.iter().all(|finding| !finding.fault.is_damage()) {
+        let mut meet = |finding| screen.meet(&finding);
+        let compared = stored_values(&opened.archive, items, self.match_by.clone(), &mut difference, &mut meet).await?;
+        if compared.messages + compared.without == 0 && !screen.has_met() {
             nothing(&screen, &opened, self.chosen.streams(), meant.now).await?;
             return Ok(screen.end(Exit::Nothing)?);
         }
         self.say_without(&screen, &compared);
+        if compared.messages == 0 && compared.without > 0 {
+            bail!("nothing could be compared: no selected message has a value for `{}`", self.match_by);
+        }
         let lines = tokio::task::spawn_blocking(move || difference.lines()).await??;
         let differing = if self.reverse {
             self.write_arrived(lines, &mut screen)?
@@ -89,7 +89,10 @@ impl Diff {
             self.write_stored(lines, &mut screen, &opened).await?
         };
         screen.clear();
-        screen.say(self.account(&compared, arrived, differing));
+        screen.say(self.account(&compared, arrived, differing, screen.has_met()));
+        if !self.reverse && arrived > 0 && differing == compared.messages {
+            screen.say("None of the lines is a value of a stored message: compare a line with what `persistor ls --json` shows");
+        }
         Ok(screen.end(Exit::Fine)?)
     }
 
@@ -103,8 +106,13 @@ impl Diff {
             let mut difference = Difference::new(direction, MEMORY);
             let (mut input, mut line) = (std::io::stdin().lock(), Vec::new());
             while input.read_until(b'\n', &mut line).context("read standard input")? > 0 {
-                difference.arrived(&match_by.normal(&line))?;
-                lines.fetch_add(1, Ordering::Relaxed);
+                // An empty line is nobody's value, but the end of somebody's file.
+                let value = match_by.normal(&line);
+                if !value.is_empty() {
+                    difference.arrived(&value)?;
+                    lines.fetch_add(1, Ordering::Relaxed);
+                }
+                drop(value);
                 line.clear();
             }
             anyhow::Ok(difference)
@@ -160,9 +168,14 @@ impl Diff {
         }
     }
 
-    fn account(&self, compared: &Compared, arrived: u64, differing: u64) -> String {
+    fn account(&self, compared: &Compared, arrived: u64, differing: u64, met: bool) -> String {
         let (stored, arrived, count) = (figures::count(compared.messages), figures::count(arrived), figures::count(differing));
         match (self.reverse, differing) {
+            (false, 0) if met || compared.without > 0 => {
+                format!(
+                    "{stored} messages compared with {arrived} lines: those that could be compared arrived, others could not be"
+                )
+            }
             (false, 0) => format!("{stored} messages compared with {arrived} lines: all of them arrived"),
             (false, 1) => format!("{stored} messages compared with {arrived} lines: one message did not arrive"),
             (false, _) => format!("{stored} messages compared with {arrived} lines: {count} messages did not arrive"),

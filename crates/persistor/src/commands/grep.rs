@@ -1,5 +1,7 @@
 //! `persistor grep`: the messages in which something is found.
 
+use std::collections::HashSet;
+
 use clap::Args;
 use futures_util::TryStreamExt as _;
 use persistor_recover::{Detail, Item, Pattern, messages, search};
@@ -45,6 +47,11 @@ pub(crate) struct Grep {
 
 impl Grep {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
+        if self.pattern.starts_with("json:") && !self.fixed_string && (self.ignore_case || self.attributes) {
+            usage!(
+                "`json:` looks for exactly one value in payloads: leave out --ignore-case and --attributes, or search for text"
+            );
+        }
         let pattern = if self.fixed_string {
             Pattern::fixed(&self.pattern, self.ignore_case)
         } else {
@@ -62,16 +69,20 @@ impl Grep {
         let items = messages(&opened.archive, &meant.selection, meant.source, detail);
         let mut items = search(&opened.archive, items, pattern, self.attributes);
         let limit = self.chosen.limit.unwrap_or(u64::MAX);
-        let mut found = 0_u64;
+        let several = opened.archive.layouts().len() > 1;
+        let (mut found, mut shown) = (0_u64, HashSet::new());
         while found < limit
             && let Some(item) = items.try_next().await?
         {
             match item {
                 Item::Finding(finding) => screen.meet(&finding),
-                // The first of its keys was shown.
-                Item::Message(stored) if stored.duplicate_of.is_some() => {}
+                // Another one of its keys was shown.
+                Item::Message(stored) if stored.duplicate_of.as_ref().is_some_and(|first| shown.contains(first)) => {}
                 Item::Message(stored) => {
                     found += 1;
+                    if several {
+                        shown.insert(stored.key.clone());
+                    }
                     match (self.count, self.json) {
                         (true, _) => {}
                         (_, true) => screen.line(stored.json().unwrap_or_default())?,

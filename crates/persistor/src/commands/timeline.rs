@@ -2,7 +2,7 @@
 
 use clap::Args;
 use futures_util::TryStreamExt as _;
-use persistor_recover::{Bucket, Detail, Item, Step, Timeline as Counts, messages};
+use persistor_recover::{Bucket, Detail, Item, Source, Step, Timeline as Counts, messages};
 use serde_json::json;
 
 use crate::chosen::Chosen;
@@ -40,6 +40,7 @@ impl Timeline {
         let mut screen = Screen::new(self.place.quiet);
         screen.follow(&opened.archive, &meant);
         let detail = if opened.archive.time_parts() < TO_THE_MINUTE { Detail::Records } else { Detail::Names };
+        let by_keys = matches!(meant.source, Source::Keys(_));
         let mut items = messages(&opened.archive, &meant.selection, meant.source, detail);
         let mut counts = Counts::default();
         let limit = self.chosen.limit.unwrap_or(u64::MAX);
@@ -59,8 +60,9 @@ impl Timeline {
             return Ok(screen.end(Exit::Nothing)?);
         }
         let since = meant.selection.since();
+        let now = Some(meant.now).filter(|_| since.is_some() && !by_keys);
         // Behind the limit nobody looked: that nothing is there cannot be said.
-        let until = meant.selection.until().filter(|_| counts.messages() < limit);
+        let until = meant.selection.until().into_iter().chain(now).min().filter(|_| counts.messages() < limit);
         let step =
             self.by.unwrap_or_else(|| Step::for_span(counts.span().map_or_else(Default::default, |(first, last)| last - first)));
         if self.json {

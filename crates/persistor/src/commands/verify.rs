@@ -47,7 +47,7 @@ impl Verify {
             if written.is_err() {
                 return;
             }
-            written = if self.json {
+            let line = if self.json {
                 let damage = finding.fault.is_damage();
                 screen.line(
                     json!({ "fault": finding.fault.as_str(), "damage": damage, "name": finding.name, "text": finding.text }),
@@ -56,6 +56,8 @@ impl Verify {
                 let kind = if finding.fault.is_damage() { "damage" } else { "notice" };
                 screen.line(format_args!("{kind}  {:<16}  {}  {}", finding.fault, visible(&finding.name), visible(&finding.text)))
             };
+            // Findings are few, and an interrupted verification should not lose them.
+            written = line.and_then(|()| screen.flush());
         };
         let summary = persistor_recover::verify(&opened.archive, &meant.selection, meant.source, data, &mut report).await?;
         written?;
@@ -66,8 +68,7 @@ impl Verify {
             screen.line(text(&summary, data))?;
         }
         let exit = match summary.damage() {
-            // Without anything in it, it is no archive rather than a damaged one.
-            _ if summary.messages == 0 && summary.findings.keys().all(|fault| *fault == Fault::LayoutMissing) => {
+            0 if summary.messages == 0 => {
                 nothing(&screen, &opened, self.chosen.streams(), meant.now).await?;
                 Exit::Nothing
             }
