@@ -121,7 +121,7 @@ fn no_right_to_read_is_told_from_nothing_there() {
     }
     let (folder, cli) = archive();
     let orders = folder.path().join("archive/orders");
-    fs::set_permissions(&orders, fs::Permissions::from_mode(0)).expect("chmod");
+    fs::set_permissions(&orders, fs::Permissions::from_mode(0o000)).expect("chmod");
     // Root without what lets it pass by permissions.
     let program = cli.command(&["ls"]);
     let mut command = Command::new("setpriv");
