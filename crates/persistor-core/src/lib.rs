@@ -4,9 +4,10 @@
 //! what came of it: an [`Outcome`]. A [`Reader`] lists and reads what was kept. The stored form is specified in `FORMAT.md`.
 //!
 //! This crate reads no environment variable and serves no HTTP, and no key or record depends on a clock: settings and stores are handed
-//! in, and times are the messages' own (only the memory store notes when a blob was made).
+//! in, and times are the messages' own (only the memory store notes when a blob was made, and attempts end after a time).
 #![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
+mod attempts;
 mod attribute;
 mod digest;
 mod document;
@@ -29,6 +30,7 @@ pub mod testing;
 mod time;
 mod writer;
 
+pub use attempts::{Attempts, Failure};
 pub use attribute::{Attribute, AttributeValue};
 pub use digest::{crc32c_hex, sha256_hex};
 pub use document::FORMAT;
@@ -41,7 +43,7 @@ pub use layout::{LAYOUT_PREFIX, Layout};
 pub use location::Location;
 pub use memory::MemoryStore;
 pub use message::{Fidelity, Message, Property};
-pub use persist::{Outcome, Persist, RecordPlace};
+pub use persist::{Outcome, Persist, REJECTED_PREFIX, RecordPlace};
 pub use reader::{Entry, Reader};
 pub use record::Record;
 pub use template::{DEFAULT_TEMPLATE, KeyBounds, NameRange, NameRanges, ParsedKey, Template};

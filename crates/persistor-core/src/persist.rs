@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::OnceCell;
 
+use crate::digest::sha256_hex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::layout::Layout;
@@ -20,6 +21,8 @@ const LONGEST_INLINE_RECORD: usize = 4000;
 /// The name of the one metadata value: the record itself, or [`IN_BLOB`].
 const RECORD: &str = "record";
 const IN_BLOB: &str = "blob";
+/// Where requests are kept that no message can be read out of.
+pub const REJECTED_PREFIX: &str = "_persistor/rejected/";
 /// Messages of one call that are written at the same time.
 const AT_ONCE: usize = 16;
 
@@ -76,16 +79,31 @@ impl Persist {
         self.layout_written.get_or_try_init(write).await.copied()
     }
 
-    /// Writes messages and says of each, in their order, what came of it. One that fails keeps none of the others back.
-    pub async fn persist(&self, messages: Vec<Message>) -> Vec<Outcome> {
-        stream::iter(messages).map(|message| self.persist_one(message)).buffered(AT_ONCE).collect().await
-    }
-
-    async fn persist_one(&self, message: Message) -> Outcome {
-        let key = self.layout.template().render(&message);
+    /// Keeps a request that no message can be read out of, as it came: under a reserved name that `identity`, the part of it that is the
+    /// same in every delivery, gives, so that the next delivery finds it.
+    ///
+    /// # Errors
+    /// The writer's, or [`ErrorKind::Unavailable`] after the write timeout.
+    pub async fn keep_rejected(&self, identity: &[u8], request: Bytes) -> Result<Creation> {
+        let key = Key::parse(format!("{REJECTED_PREFIX}{}.json", sha256_hex(identity)))?;
         let write = async {
             self.write_layout().await?;
-            self.write(&key, &message).await
+            self.writer.create(&key, &[request], &Metadata::new(), None).await
+        };
+        self.in_time(&key, write).await
+    }
+
+    /// Writes messages and says of each, in their order, what came of it. One that fails keeps none of the others back.
+    pub async fn persist(&self, messages: &[Message]) -> Vec<Outcome> {
+        let writes: Vec<_> = messages.iter().map(|message| self.persist_one(message)).collect();
+        stream::iter(writes).buffered(AT_ONCE).collect().await
+    }
+
+    async fn persist_one(&self, message: &Message) -> Outcome {
+        let key = self.layout.template().render(message);
+        let write = async {
+            self.write_layout().await?;
+            self.write(&key, message).await
         };
         match self.in_time(&key, write).await.map_err(|error| self.for_logs(error)) {
             Ok(Creation::Created) => Outcome::Stored(key),

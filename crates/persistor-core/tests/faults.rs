@@ -41,7 +41,7 @@ impl Archive {
     }
 
     async fn deliver(&self, message: &Message) -> Outcome {
-        self.persist.persist(vec![message.clone()]).await.pop().expect("an outcome for a message")
+        self.persist.persist(std::slice::from_ref(message)).await.pop().expect("an outcome for a message")
     }
 
     /// Delivers once, which is to be refused for now, and says with which kind of error.
@@ -73,7 +73,7 @@ impl Archive {
         let mut waiting = messages.to_vec();
         // Where three deliveries in five are refused, a message that is still there after 60 is one in 10^13.
         for _ in 0..60 {
-            let outcomes = self.persist.persist(waiting.clone()).await;
+            let outcomes = self.persist.persist(&waiting).await;
             let mut again = Vec::new();
             for (message, outcome) in waiting.into_iter().zip(outcomes) {
                 match &outcome {
@@ -311,7 +311,7 @@ async fn the_right_to_create_is_enough() {
         let persist = Persist::new(identity.clone(), Layout::default(), place, WRITE_TIMEOUT);
         for n in [7, 8] {
             let message = message(if place == RecordPlace::Auto { n } else { n + 10 });
-            let outcomes = persist.persist(vec![message.clone(), message.clone()]).await;
+            let outcomes = persist.persist(&[message.clone(), message.clone()]).await;
             assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Stored(_))).count(), 1);
             assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Outcome::AlreadyStored(_))).count(), 1);
             let kept = key(&message);

@@ -42,7 +42,7 @@ fn persist(writer: &Arc<FaultyWriter>, place: RecordPlace) -> Persist {
 }
 
 async fn one(persist: &Persist, message: Message) -> Outcome {
-    persist.persist(vec![message]).await.pop().expect("an outcome for a message")
+    persist.persist(&[message]).await.pop().expect("an outcome for a message")
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn of_many_messages_one_that_fails_keeps_none_back() {
     let (_, writer) = store(only(2, Fault::Fail(ErrorKind::Unavailable)));
     let persist = persist(&writer, RecordPlace::Auto);
     persist.write_layout().await.expect("a layout");
-    let outcomes = persist.persist((0..20).map(|n| message(&n.to_string(), b"a")).collect()).await;
+    let outcomes = persist.persist(&(0..20).map(|n| message(&n.to_string(), b"a")).collect::<Vec<_>>()).await;
     let stored: Vec<_> = outcomes.iter().map(|outcome| matches!(outcome, Outcome::Stored(_))).collect();
     assert_eq!(stored.len(), 20);
     assert_eq!(stored.iter().filter(|stored| !**stored).count(), 1);

@@ -199,7 +199,7 @@ fn written_is_read(store: impl Writer + Reader + 'static, message: &Message, pla
     let store = Arc::new(store);
     runtime.block_on(async {
         let persist = Persist::new(store.clone(), Layout::default(), place, Duration::from_secs(120));
-        let outcomes = persist.persist(vec![message.clone()]).await;
+        let outcomes = persist.persist(std::slice::from_ref(message)).await;
         let [Outcome::Stored(key)] = &outcomes[..] else { panic!("{outcomes:?}") };
         check_kept(store.as_ref(), key, message).await;
     });

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use persistor_core::{Outcome, Persist, Stream};
-use persistor_serve::{Decoded, Intake, Ready, Refusal, catch_panics, causes, health_routes};
+use persistor_serve::{Decoded, Fault, Intake, Ready, Refusal, catch_panics, causes, health_routes};
 
-use crate::fault::Fault;
 use crate::settings::Push;
 use crate::streams::Streams;
 use crate::{path, pushed, reply, unwrapped};
@@ -38,7 +37,7 @@ impl App {
     /// All routes: `/health/…`, and every other path for pushes.
     pub fn router(self: Arc<Self>, ready: Ready) -> Router {
         let health = health_routes(ready).method_not_allowed_fallback(|| async {
-            refuse(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "a health check is a GET").into())
+            Fault::from(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "a health check is a GET")).refuse()
         });
         health.merge(Router::new().fallback(push).with_state(self)).layer(catch_panics())
     }
@@ -78,7 +77,7 @@ impl App {
             );
         }
         let message_id = message.id().as_str().to_owned();
-        let outcome = self.persist.persist(vec![message]).await.pop();
+        let outcome = self.persist.persist(&[message]).await.pop();
         let outcome = outcome.ok_or_else(|| Refusal::unavailable("not-stored", "no outcome"))?;
         log(&outcome, &message_id);
         Ok(outcome)
@@ -90,20 +89,13 @@ async fn push(State(app): State<Arc<App>>, request: Request) -> Response {
         Ok(outcome) => reply::reply(&outcome),
         Err(fault) => {
             let is_method = fault.refusal.status == StatusCode::METHOD_NOT_ALLOWED;
-            let mut response = refuse(fault);
+            let mut response = fault.refuse();
             if is_method {
                 response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
             }
             response
         }
     }
-}
-
-/// The one line of the log and the reply of every refusal.
-fn refuse(Fault { refusal, message_id }: Fault) -> Response {
-    let Refusal { error, reason, .. } = &refusal;
-    tracing::warn!(error, reason, message_id, "refused a request and acknowledged nothing");
-    refusal.into_response()
 }
 
 fn log(outcome: &Outcome, message_id: &str) {

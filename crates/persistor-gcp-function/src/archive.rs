@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use persistor_core::{FolderStore, Location, MemoryStore, Writer};
 #[cfg(feature = "cloud-storage")]
 use persistor_gcp::{BucketLocation, BucketStore, Endpoint};
-use persistor_serve::causes;
+use persistor_serve::keep_house;
 
 use crate::settings::Settings;
 
@@ -18,8 +18,6 @@ const CLOUD_STORAGE: &str = "gs";
 
 /// Temporary files older than this are what a crash left.
 const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 3600);
-/// How often they are looked for.
-const LEFTOVER_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// Opens the archive for writing, from within the runtime. Nothing is waited for.
 pub(crate) fn open(settings: &Settings) -> anyhow::Result<Arc<dyn Writer>> {
@@ -40,7 +38,8 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Arc<dyn Writer>> {
             if store.ignores_case() {
                 tracing::warn!("this folder ignores the case of names: two ids that differ only in case would share a blob");
             }
-            tokio::spawn(remove_leftovers(store.clone()));
+            let swept = store.clone();
+            keep_house(move || swept.remove_leftovers(SystemTime::now() - LEFTOVER_AGE));
             Ok(Arc::new(store))
         }
         #[cfg(feature = "cloud-storage")]
@@ -90,20 +89,4 @@ pub(crate) fn check_emulator(address: &str) -> Result<(), String> {
     Endpoint::emulator(address).map_err(|error| error.to_string())?;
     let _ = address;
     Ok(())
-}
-
-async fn remove_leftovers(store: FolderStore) {
-    let mut interval = tokio::time::interval(LEFTOVER_INTERVAL);
-    loop {
-        interval.tick().await;
-        let store = store.clone();
-        let removed = tokio::task::spawn_blocking(move || store.remove_leftovers(SystemTime::now() - LEFTOVER_AGE)).await;
-        match removed {
-            Ok(Ok(0)) => {}
-            Ok(Ok(files)) => tracing::info!(files, "removed temporary files that a crash left"),
-            Ok(Err(error)) => tracing::warn!(cause = causes(&error), "{error}"),
-            // A panic, which had its line; its text stays out of this one.
-            Err(_) => tracing::warn!("left-over temporary files were not looked for"),
-        }
-    }
 }

@@ -8,11 +8,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
+use persistor_serve::Fault;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-
-use crate::fault::Fault;
 
 /// The most bytes of a body beside its data, eight times what Pub/Sub itself lets a message's attributes have.
 const MOST_METADATA: usize = 1 << 20;

@@ -6,9 +6,7 @@
 
 mod app;
 mod archive;
-mod base64_text;
 mod envelope;
-mod fault;
 mod path;
 mod pushed;
 mod reply;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use persistor_gcp_function::{Settings, run};
-use persistor_serve::{Environment, table_text};
+use persistor_serve::{Environment, Function, answer_arguments};
 
 const USAGE: &str = "\
 Stores every message that a Pub/Sub push subscription sends, byte for byte, and only then acknowledges it.
@@ -15,21 +15,9 @@ It has no flags. Settings are environment variables:
 ";
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    match arguments.iter().map(|argument| argument.to_str()).collect::<Vec<_>>()[..] {
-        [] => {}
-        [Some("--help" | "-h")] => {
-            println!("{USAGE}\n{}", table_text());
-            return ExitCode::SUCCESS;
-        }
-        [Some("--version" | "-V")] => {
-            println!("persistor-gcp-function {}", env!("CARGO_PKG_VERSION"));
-            return ExitCode::SUCCESS;
-        }
-        _ => {
-            eprintln!("persistor-gcp-function takes no arguments but --help and --version; settings are environment variables");
-            return ExitCode::from(2);
-        }
+    let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+    if let Some(answered) = answer_arguments(name, version, USAGE, Function::Gcp) {
+        return answered;
     }
     let environment = Environment::new(std::env::vars_os());
     let (settings, warnings) = match Settings::resolve(&environment) {

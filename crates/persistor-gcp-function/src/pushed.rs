@@ -6,12 +6,11 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use persistor_core::{Attribute, Entity, Fidelity, Message, MessageId, Property, PublishTime, Stream};
-use persistor_serve::{Buffer, Held, Refusal, Refused, Reservation, SPARE};
-use tokio::time::{Instant, sleep};
+use persistor_serve::{Fault, Held, Refusal, decode_base64, owned_bytes};
+use tokio::time::Instant;
 
-use crate::fault::Fault;
+use crate::envelope;
 use crate::unwrapped::Metadata;
-use crate::{base64_text, envelope};
 
 /// How long a push waits for room for its metadata.
 const ROOM_WAIT: Duration = Duration::from_secs(1);
@@ -27,18 +26,6 @@ pub(crate) struct Pushed {
     payload: Bytes,
 }
 
-/// A payload that gives its part of the memory budget back when the last reader of it is done, however long a store takes.
-struct Payload {
-    bytes: Buffer,
-    _reservation: Reservation,
-}
-
-impl AsRef<[u8]> for Payload {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
 /// Reads a wrapped push.
 pub(crate) async fn wrapped(headers: &HeaderMap, held: Held) -> Result<Pushed, Fault> {
     if let Some(id) = headers.get("x-goog-pubsub-message-id") {
@@ -48,10 +35,10 @@ pub(crate) async fn wrapped(headers: &HeaderMap, held: Held) -> Result<Pushed, F
     }
     let Held { bytes: body, mut reservation } = held;
     let parts = envelope::take_apart(&body)?;
-    let for_metadata = reserve_metadata(&mut reservation, parts.metadata()).await;
+    let for_metadata = reservation.for_metadata(parts.metadata(), Instant::now() + ROOM_WAIT).await.map_err(Refusal::from);
     let for_metadata = for_metadata.map_err(|refusal| Fault { message_id: parts.message_id(), ..refusal.into() })?;
     let envelope = parts.read()?;
-    let bytes = base64_text::decode(envelope.data).map_err(|fault| fault.of_message(&envelope.id))?;
+    let bytes = decode_base64(envelope.data).map_err(|fault| fault.of_message(&envelope.id))?;
     // The envelope's text is not needed any more.
     reservation.shrink_to(bytes.capacity() as u64 + for_metadata);
     Ok(Pushed {
@@ -61,14 +48,14 @@ pub(crate) async fn wrapped(headers: &HeaderMap, held: Held) -> Result<Pushed, F
         ordering_key: envelope.ordering_key,
         attributes: envelope.attributes.into_iter().map(|(name, value)| (name, value.into())).collect(),
         fidelity: None,
-        payload: Bytes::from_owner(Payload { bytes, _reservation: reservation }),
+        payload: owned_bytes(bytes, reservation.into()),
     })
 }
 
 /// Reads an unwrapped push.
 pub(crate) async fn unwrapped(metadata: Metadata, held: Held) -> Result<Pushed, Fault> {
     let Held { bytes, mut reservation } = held;
-    let for_metadata = reserve_metadata(&mut reservation, metadata.bytes).await;
+    let for_metadata = reservation.for_metadata(metadata.bytes, Instant::now() + ROOM_WAIT).await.map_err(Refusal::from);
     for_metadata.map_err(|refusal| Fault::from(refusal).of_message(&metadata.id))?;
     Ok(Pushed {
         entity: metadata.subscription,
@@ -77,28 +64,8 @@ pub(crate) async fn unwrapped(metadata: Metadata, held: Held) -> Result<Pushed, 
         ordering_key: metadata.ordering_key,
         attributes: metadata.attributes,
         fidelity: Some(Fidelity::Headers),
-        payload: Bytes::from_owner(Payload { bytes, _reservation: reservation }),
+        payload: owned_bytes(bytes, reservation.into()),
     })
-}
-
-/// Reserves room for what metadata of so many bytes becomes on its way to a record, and returns it. Most pushes have little, and
-/// room for it already.
-async fn reserve_metadata(reservation: &mut Reservation, metadata: usize) -> Result<u64, Refusal> {
-    /// Texts, maps and the record's canonical forms, each escaped to up to three times the bytes.
-    const COPIES: u64 = 16;
-    let room = metadata as u64 * COPIES;
-    if room > SPARE {
-        let all = reservation.bytes() + room;
-        let deadline = Instant::now() + ROOM_WAIT;
-        // One at a time may wait to grow; whoever comes meanwhile is refused at once, and asks again here.
-        while reservation.grow_to(all, deadline.saturating_duration_since(Instant::now())).await.is_err() {
-            if Instant::now() >= deadline {
-                return Err(Refused::Busy.into());
-            }
-            sleep(Duration::from_millis(10)).await;
-        }
-    }
-    Ok(room.max(SPARE))
 }
 
 impl Pushed {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use persistor_core::{Layout, Location, Persist};
-use persistor_serve::{Budget, Intake, Ready, causes, init_log, install_panic_hook, serve, shutdown_signal};
+use persistor_serve::{Budget, Intake, Program, causes};
 
 use crate::app::App;
 use crate::archive;
@@ -31,18 +31,12 @@ pub struct Listening {
 /// # Errors
 /// If the archive cannot be opened or the address not be bound; nothing that happens later ends the program.
 pub fn run(settings: Settings, warnings: &[String], announce: impl FnOnce(&Listening)) -> anyhow::Result<()> {
-    init_log(settings.serve.log);
-    install_panic_hook();
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
-    runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(settings.serve.listen)
-            .await
-            .with_context(|| format!("listen on {}: choose another port with PORT", settings.serve.listen))?;
+    let listen = settings.serve.listen;
+    let program = Program::start(&settings.serve, warnings)
+        .with_context(|| format!("listen on {listen}: choose another port with PORT"))?;
+    let address = program.address();
+    program.run(async |ready| {
         let writer = archive::open(&settings)?;
-        let address = listener.local_addr().context("read the address listened on")?;
         if !address.ip().is_loopback() && !settings.on_cloud_run {
             tracing::warn!(
                 "this program does not ask who pushes, and listens beyond loopback: whoever reaches it can store messages. Put something before it \
@@ -72,18 +66,6 @@ pub fn run(settings: Settings, warnings: &[String], announce: impl FnOnce(&Liste
             "listening"
         );
         announce(&listening);
-
-        let ready = Ready::new();
-        let router = app.router(ready.clone());
-        let drained = serve(listener, router, settings.serve.drain_timeout, ready, shutdown_signal()).await;
-        tracing::info!(
-            finished = drained.finished,
-            cut = drained.cut,
-            "drained: `finished` requests were answered; `cut` were not, and will be delivered again"
-        );
-        Ok::<_, anyhow::Error>(())
-    })?;
-    // Writes that a request no longer waits for may still be under way; they need not be waited for, since nothing acknowledged them.
-    runtime.shutdown_background();
-    Ok(())
+        Ok(app.router(ready))
+    })
 }

@@ -2,7 +2,7 @@
 
 use crate::archive;
 use persistor_core::{Layout, Location, RecordPlace, Stream, Template};
-use persistor_serve::{Decoded, Environment, Faults, Resolver, ServeSettings, one_of};
+use persistor_serve::{Decoded, Environment, Faults, Function, Resolver, ServeSettings, one_of};
 
 /// The form in which the subscription pushes. It is told and never guessed: a publisher controls the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Settings {
     /// # Errors
     /// All faults together, each naming its variable.
     pub fn resolve(environment: &Environment) -> Result<(Self, Vec<String>), Faults> {
-        let mut resolver = Resolver::new(environment);
+        let mut resolver = Resolver::new(environment, Function::Gcp);
         let serve = ServeSettings::resolve(&mut resolver);
         let archive = resolver.value("PERSISTOR_ARCHIVE", location);
         let storage_emulator =

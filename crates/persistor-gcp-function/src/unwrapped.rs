@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use persistor_core::Attribute;
-
-use crate::fault::Fault;
+use persistor_serve::Fault;
 
 const PUBSUB: &str = "x-goog-pubsub-";
 

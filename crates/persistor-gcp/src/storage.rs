@@ -1,10 +1,9 @@
 //! Cloud Storage: an archive below a prefix of a bucket.
 //!
-//! Each part is a file: where the archive is (`location`), the connection (`client`), time limits and retries (`attempts`), what an
-//! answer means (`answer`), writing (`write`), reading (`read`) and listing (`list`, `tiles`).
+//! Each part is a file: where the archive is (`location`), the connection (`client`), what an answer means (`answer`), writing (`write`),
+//! reading (`read`) and listing (`list`, `tiles`).
 
 mod answer;
-mod attempts;
 mod client;
 mod list;
 mod location;
@@ -16,9 +15,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use persistor_core::Key;
+use persistor_core::{Attempts, Key};
 
-use attempts::Limits;
 use client::Client;
 
 pub use client::Endpoint;
@@ -31,14 +29,14 @@ pub use location::BucketLocation;
 pub struct BucketStore {
     location: BucketLocation,
     client: Arc<Client>,
-    limits: Limits,
+    attempts: Attempts,
 }
 
 impl BucketStore {
     /// Nothing is connected yet, so this neither waits nor fails. `time_limit` bounds one create, or the wait for one answer to a read or a listing,
     /// with all its attempts.
     pub fn new(location: BucketLocation, endpoint: Endpoint, time_limit: Duration) -> Self {
-        Self { location, client: Arc::new(Client::new(endpoint)), limits: Limits::within(time_limit) }
+        Self { location, client: Arc::new(Client::new(endpoint)), attempts: Attempts::within(time_limit) }
     }
 
     /// The blob's whole name in the bucket.

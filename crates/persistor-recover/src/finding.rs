@@ -32,6 +32,8 @@ pub enum Fault {
     Foreign,
     /// Of a version, a kind or a requirement that this version does not know.
     Later,
+    /// An event that could not be read when it came, kept as it came.
+    Rejected,
     /// One id of one entity at one second with different payloads.
     PayloadsDiffer,
     /// One stream with more than one entity.
@@ -40,7 +42,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, in the order in which a summary counts them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::LayoutMissing,
         Self::LayoutDamaged,
         Self::RecordMissing,
@@ -54,6 +56,7 @@ impl Fault {
         Self::RecordAlone,
         Self::Foreign,
         Self::Later,
+        Self::Rejected,
         Self::PayloadsDiffer,
         Self::EntitiesDiffer,
     ];
@@ -74,6 +77,7 @@ impl Fault {
             Self::RecordAlone => "record-alone",
             Self::Foreign => "foreign",
             Self::Later => "later-version",
+            Self::Rejected => "rejected",
             Self::PayloadsDiffer => "payloads-differ",
             Self::EntitiesDiffer => "entities-differ",
         }
@@ -86,7 +90,10 @@ impl Fault {
 
     /// Whether something is lost or altered. What is not damage is worth a look, and no message is worse for it.
     pub fn is_damage(self) -> bool {
-        !matches!(self, Self::RecordAlone | Self::Foreign | Self::Later | Self::PayloadsDiffer | Self::EntitiesDiffer)
+        !matches!(
+            self,
+            Self::RecordAlone | Self::Foreign | Self::Later | Self::Rejected | Self::PayloadsDiffer | Self::EntitiesDiffer
+        )
     }
 }
 

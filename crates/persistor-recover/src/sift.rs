@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use persistor_core::{Entry, Key, LAYOUT_PREFIX, ParsedKey};
+use persistor_core::{Entry, Key, LAYOUT_PREFIX, ParsedKey, REJECTED_PREFIX};
 
 use crate::archive::Archive;
 use crate::finding::{Fault, Finding};
@@ -53,7 +53,10 @@ impl Sift {
         let unknown = match Key::parse(name.as_str()) {
             Err(_) => Some(entry),
             Ok(key) if key.is_reserved() => {
-                if !name.starts_with(LAYOUT_PREFIX) {
+                if name.starts_with(REJECTED_PREFIX) {
+                    let text = "an event that could not be read when it came, and its whole call as it came: no command reads it as a message";
+                    sifted.push(Sifted::Finding(Finding::new(Fault::Rejected, name, text)));
+                } else if !name.starts_with(LAYOUT_PREFIX) {
                     let text = "its name is reserved for Persistor, and this version does not know what it is";
                     sifted.push(Sifted::Finding(Finding::new(Fault::Later, name, text)));
                 }

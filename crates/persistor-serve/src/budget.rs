@@ -9,6 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
+
+/// What is reserved for every request beside its body, in bytes: for its connection, and for what becomes of its metadata.
+pub const SPARE: u64 = 64 * 1024;
+/// The wait before a holder asks for more again.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// A number of bytes that all holders share. Clones share the same bytes.
 ///
@@ -26,6 +32,11 @@ impl Budget {
     pub fn new(bytes: u64) -> Self {
         let state = State { free: bytes, waiting: VecDeque::new() };
         Self { shared: Arc::new(Shared { total: bytes, state: Mutex::new(state) }) }
+    }
+
+    /// The bytes that there are, reserved or not.
+    pub fn total(&self) -> u64 {
+        self.shared.total
     }
 
     /// The bytes that are reserved now.
@@ -93,6 +104,35 @@ impl Reservation {
         let mut grant = waiting.granted(wait).await?;
         self.bytes += std::mem::take(&mut grant.bytes);
         Ok(())
+    }
+
+    /// Like [`grow_to`](Self::grow_to), but where another holder waits to grow it is tried again until the deadline.
+    ///
+    /// # Errors
+    /// [`Full`] where no room came by the deadline. What was held stays held.
+    pub async fn grow_by(&mut self, bytes: u64, deadline: Instant) -> Result<(), Full> {
+        while self.grow_to(bytes, deadline.saturating_duration_since(Instant::now())).await.is_err() {
+            if Instant::now() >= deadline {
+                return Err(Full);
+            }
+            sleep(AGAIN).await;
+        }
+        Ok(())
+    }
+
+    /// Reserves room for what metadata of so many bytes becomes on its way to a record, and returns it. Most requests have little, and
+    /// room for it already.
+    ///
+    /// # Errors
+    /// [`Full`] where no room came by the deadline.
+    pub async fn for_metadata(&mut self, metadata: usize, deadline: Instant) -> Result<u64, Full> {
+        /// Texts, maps and the record's canonical forms, each escaped to up to three times the bytes.
+        const COPIES: u64 = 16;
+        let room = metadata as u64 * COPIES;
+        if room > SPARE {
+            self.grow_by(self.bytes + room, deadline).await?;
+        }
+        Ok(room.max(SPARE))
     }
 
     /// Gives back what is held beyond `bytes`.

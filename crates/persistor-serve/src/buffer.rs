@@ -5,8 +5,12 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use memmap2::MmapMut;
+
+use crate::budget::Reservation;
 
 /// From this many bytes on a buffer has a mapping of its own; below it the allocator keeps little.
 const MAPPED: usize = 64 * 1024;
@@ -89,6 +93,23 @@ impl Deref for Buffer {
 impl AsRef<[u8]> for Buffer {
     fn as_ref(&self) -> &[u8] {
         self
+    }
+}
+
+/// A buffer's bytes, which give their part of the budget back when the last reader of them is done, however long a store takes. Several may
+/// share a reservation.
+pub fn owned_bytes(buffer: Buffer, reservation: Arc<Reservation>) -> Bytes {
+    Bytes::from_owner(Owned { buffer, _reservation: reservation })
+}
+
+struct Owned {
+    buffer: Buffer,
+    _reservation: Arc<Reservation>,
+}
+
+impl AsRef<[u8]> for Owned {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 
 use crate::setting;
 
@@ -11,7 +12,7 @@ use crate::setting;
 ///
 /// Only names that begin with `PERSISTOR_` and the others of the table are kept, so that nothing here can ever show
 /// somebody else's secret, and whether Cloud Run started the program.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Environment {
     values: BTreeMap<String, OsString>,
 }
@@ -49,9 +50,21 @@ impl Environment {
         self.values.get(name).map(OsString::as_os_str)
     }
 
+    /// Names that were set.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
     /// Names that were set and are in no table.
     pub(crate) fn unknown(&self) -> impl Iterator<Item = &str> {
         self.values.keys().map(String::as_str).filter(|name| setting::find(name).is_none() && *name != CLOUD_RUN)
+    }
+}
+
+/// The names alone: one of the values is a secret.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
     }
 }
 
@@ -83,7 +96,7 @@ mod tests {
             .map(|(name, value)| (name.into(), value.into())),
         );
         assert_eq!(environment.values.keys().collect::<Vec<_>>(), ["PERSISTOR_LOG", "PORT"]);
-        assert!(!format!("{environment:?}").contains("SECRET"));
+        assert_eq!(format!("{environment:?}"), r#"{"PERSISTOR_LOG", "PORT"}"#);
     }
 
     #[test]

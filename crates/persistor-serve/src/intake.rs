@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,24 +13,25 @@ use axum::http::header::CONTENT_LENGTH;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
-use tokio::time::timeout;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout};
 
-use crate::budget::{Budget, Full, Reservation};
+use crate::budget::{Budget, Full, Reservation, SPARE};
 use crate::buffer::Buffer;
 
 const KIB: u64 = 1024;
 /// What a connection's own buffers may hold of a body besides our copy.
 const BUFFERS: u64 = 256 * KIB;
-/// What is reserved for every request beside its body, in bytes: for its connection, and for what becomes of its metadata.
-pub const SPARE: u64 = 64 * KIB;
 /// What a body of unknown length gets at first.
 const FIRST: u64 = 1024 * KIB;
 
-/// Whether a base64-decoded copy, three quarters of the body, will live beside the body.
+/// What will live beside the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decoded {
-    /// The body and its decoded copy are held together.
+    /// A base64-decoded copy, three quarters of the body.
     Yes,
+    /// A copy without its escapes, as large as the body, which is dropped before that is decoded.
+    Unescaped,
     /// The body alone is held.
     No,
 }
@@ -40,6 +42,10 @@ pub struct Intake {
     max_body: u64,
     budget: Budget,
     patience: Patience,
+    /// The right to read a body whose length is not known: as many at a time as leave room for one of them to become the largest.
+    unknown: Arc<Semaphore>,
+    /// The right to be that one.
+    growing: Arc<Semaphore>,
 }
 
 /// How long a body is waited for.
@@ -80,15 +86,26 @@ pub enum Refused {
 impl Intake {
     /// Bodies of at most `max_body` bytes, held within `budget`.
     pub fn new(max_body: u64, budget: Budget) -> Self {
+        let spare = budget.total().saturating_sub(Decoded::Unescaped.beside(max_body) + BUFFERS);
+        let others = usize::try_from(spare / (Decoded::Unescaped.beside(FIRST) + BUFFERS)).unwrap_or(0);
         Self {
+            unknown: Arc::new(Semaphore::new(1 + others.min(Semaphore::MAX_PERMITS - 1))),
             max_body,
             budget,
             patience: Patience { room: Duration::from_secs(1), idle: Duration::from_secs(30), whole: Duration::from_secs(600) },
+            growing: Arc::new(Semaphore::new(1)),
         }
     }
 
+    /// The same, waiting for room for so long instead of a second.
+    #[must_use]
+    pub fn waiting_for_room(mut self, room: Duration) -> Self {
+        self.patience.room = room;
+        self
+    }
+
     /// Reads the whole body after reserving room for it: by its declared length, or growing from 1 MiB where
-    /// it has none. A declared length over the limit is refused before a byte is read.
+    /// it has none; of those that grow, one at a time, and with room for it kept, since two could wait for what the other holds. A declared length over the limit is refused before a byte is read.
     ///
     /// # Errors
     /// See [`Refused`]; nothing stays reserved then.
@@ -122,27 +139,35 @@ impl Intake {
     }
 
     async fn read_growing(&self, mut body: Body, decoded: Decoded) -> Result<Held, Refused> {
+        let _reading = turn(&self.unknown, self.patience.room).await?;
         let mut room = FIRST.min(self.max_body);
         let mut reservation = self.budget.reserve(decoded.beside(room) + BUFFERS, self.patience.room).await?;
         let mut bytes = buffer(room)?;
+        let mut growing = None;
         while let Some(chunk) = self.next_chunk(&mut body).await? {
             let needed = (bytes.len() + chunk.len()) as u64;
             if needed > self.max_body {
                 return Err(self.too_large());
             }
             if needed > room {
-                let larger = room.saturating_mul(2).max(needed).min(self.max_body);
-                // While the bytes move, the old copy stands beside the new one.
-                let moving = room + larger;
-                let settled = decoded.beside(larger);
-                reservation.grow_to(moving.max(settled) + BUFFERS, self.patience.room).await?;
-                let mut enlarged = buffer(larger)?;
-                enlarged.extend_from_slice(&bytes);
-                bytes = enlarged;
-                reservation.shrink_to(settled + BUFFERS);
-                room = larger;
+                let deadline = Instant::now() + self.patience.room;
+                let moved = growing.is_some();
+                if !moved {
+                    growing = Some(turn(&self.growing, self.patience.room).await?);
+                }
+                room = room.saturating_mul(2).max(needed).min(self.max_body);
+                reservation.grow_by(decoded.beside(room) + BUFFERS, deadline).await?;
+                if !moved {
+                    // Addresses for the largest body there may be; memory is taken where bytes are written, and nothing moves a second time.
+                    let mut whole = buffer(self.max_body)?;
+                    whole.extend_from_slice(&bytes);
+                    bytes = whole;
+                }
             }
             bytes.extend_from_slice(&chunk);
+        }
+        if growing.is_some() {
+            reservation.shrink_to(decoded.beside(bytes.len() as u64) + BUFFERS);
         }
         Ok(Held { bytes, reservation })
     }
@@ -172,9 +197,15 @@ impl Decoded {
     pub fn beside(self, length: u64) -> u64 {
         match self {
             Self::Yes => length.saturating_add(length.div_ceil(4).saturating_mul(3)),
+            Self::Unescaped => length.saturating_mul(2),
             Self::No => length,
         }
     }
+}
+
+async fn turn(semaphore: &Semaphore, wait: Duration) -> Result<SemaphorePermit<'_>, Refused> {
+    let permit = timeout(wait, semaphore.acquire()).await;
+    permit.map_err(|_| Refused::Busy)?.map_err(|_| Refused::Busy)
 }
 
 /// What the connection knows of the length comes before what a header says: a chunked body has none.

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::budget::Full;
 use crate::buffer::NoMemory;
 use crate::intake::Refused;
 
@@ -48,6 +49,12 @@ impl From<Refused> for Refusal {
             Refused::Incomplete => (StatusCode::BAD_REQUEST, "incomplete-body"),
         };
         Self::new(status, error, refused.to_string())
+    }
+}
+
+impl From<Full> for Refusal {
+    fn from(_: Full) -> Self {
+        Self::from(Refused::Busy)
     }
 }
 

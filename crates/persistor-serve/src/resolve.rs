@@ -6,19 +6,25 @@ use std::error::Error;
 use std::fmt;
 
 use crate::environment::{Environment, PREFIX};
-use crate::setting::{self, SETTINGS};
+use crate::setting::{self, Function, SETTINGS};
 
 /// Takes values out of an [`Environment`] and notes what is wrong with them.
 #[derive(Debug)]
 pub struct Resolver<'a> {
     environment: &'a Environment,
+    function: Function,
     faults: Vec<String>,
 }
 
 impl<'a> Resolver<'a> {
-    /// Nothing is read until a value is asked for.
-    pub fn new(environment: &'a Environment) -> Self {
-        Self { environment, faults: Vec::new() }
+    /// Resolves the settings of a function. Nothing is read until a value is asked for.
+    pub fn new(environment: &'a Environment, function: Function) -> Self {
+        Self { environment, function, faults: Vec::new() }
+    }
+
+    /// The function whose settings are resolved.
+    pub fn function(&self) -> Function {
+        self.function
     }
 
     /// The parsed value: the one that is set, else the table's default where that is a value.
@@ -35,7 +41,7 @@ impl<'a> Resolver<'a> {
                     return None;
                 }
             },
-            None => setting.filter(|setting| setting.literal)?.default,
+            None => setting.filter(|setting| setting.literal)?.default_of(self.function),
         };
         match parse(text) {
             Ok(value) => Some(value),
@@ -59,12 +65,21 @@ impl<'a> Resolver<'a> {
         self.faults.push(line);
     }
 
+    /// Notes a fault of something other than a variable, such as a file.
+    pub fn note(&mut self, fault: impl Into<String>) {
+        self.faults.push(fault.into());
+    }
+
     /// Judges unknown names, and gives the warnings to log where nothing was wrong.
     ///
     /// # Errors
     /// All faults together, in the order in which they were noted.
     pub fn finish(mut self) -> Result<Vec<String>, Faults> {
         let mut foreign = Vec::new();
+        let of_others = |name: &str| setting::find(name).is_some_and(|setting| !setting.concerns(self.function));
+        for name in self.environment.names().filter(|name| name.starts_with(PREFIX) && of_others(name)) {
+            foreign.push(format!("`{name}`"));
+        }
         for name in self.environment.unknown() {
             match meant(name) {
                 Some(known) => self.faults.push(format!(
@@ -76,7 +91,7 @@ impl<'a> Resolver<'a> {
         }
         // One line: an orchestrator may inject a dozen of them.
         let warnings =
-            (!foreign.is_empty()).then(|| format!("set, but no settings of persistor, and ignored: {}", foreign.join(", ")));
+            (!foreign.is_empty()).then(|| format!("set, but no settings of this program, and ignored: {}", foreign.join(", ")));
         let warnings = Vec::from_iter(warnings);
         if self.faults.is_empty() { Ok(warnings) } else { Err(Faults(self.faults)) }
     }
@@ -135,7 +150,7 @@ mod tests {
     #[test]
     fn set_values_come_before_defaults() {
         let environment = environment(&[("PERSISTOR_MEMORY", "1GiB")]);
-        let mut resolver = Resolver::new(&environment);
+        let mut resolver = Resolver::new(&environment, Function::Gcp);
         assert_eq!(resolver.value("PERSISTOR_MEMORY", parse::size), Some(1 << 30));
         assert_eq!(resolver.value("PERSISTOR_MAX_BODY", parse::size), Some(32 << 20));
         let text = |text: &str| Ok(text.to_owned());
@@ -147,19 +162,16 @@ mod tests {
     #[test]
     fn all_faults_are_shown_together_with_right_values() {
         let environment = environment(&[("PERSISTOR_MEMORY", "lots"), ("PERSISTOR_PUSH", "maybe"), ("PERSISTOR_ARCHVE", "x")]);
-        let mut resolver = Resolver::new(&environment);
+        let mut resolver = Resolver::new(&environment, Function::Gcp);
         assert_eq!(resolver.value("PERSISTOR_MEMORY", parse::size), None);
         let push = parse::one_of(&["wrapped", "unwrapped"]);
         assert_eq!(resolver.value("PERSISTOR_PUSH", push), None);
         let faults = resolver.finish().expect_err("three faults");
         assert_eq!(faults.lines().len(), 3);
         let text = faults.to_string();
-        for part in [
-            "`PERSISTOR_MEMORY=256MiB`",
-            "`PERSISTOR_PUSH=wrapped`",
-            "`PERSISTOR_ARCHVE`",
-            "`PERSISTOR_ARCHIVE=gs://my-archive/messages`",
-        ] {
+        for part in
+            ["`PERSISTOR_MEMORY=256MiB`", "`PERSISTOR_PUSH=wrapped`", "`PERSISTOR_ARCHVE`", "`PERSISTOR_ARCHIVE=./archive`"]
+        {
             assert!(text.contains(part), "{part} in {text}");
         }
     }
@@ -187,9 +199,22 @@ mod tests {
             "PERSISTOR_SERVICE_PORT_HTTP",
         ];
         let environment = environment(&injected.map(|name| (name, "x")));
-        let warnings = Resolver::new(&environment).finish().expect("only warnings");
+        let warnings = Resolver::new(&environment, Function::Gcp).finish().expect("only warnings");
         assert_eq!(warnings.len(), 1, "one line, however many there are");
         assert!(injected.iter().all(|name| warnings[0].contains(&format!("`{name}`"))), "{warnings:?}");
+    }
+
+    #[test]
+    fn defaults_and_names_are_a_functions_own() {
+        let environment = environment(&[("PERSISTOR_PUSH", "wrapped"), ("PORT", "x"), ("AZURE_STORAGE_SAS_TOKEN", "secret")]);
+        let mut resolver = Resolver::new(&environment, Function::Azure);
+        assert_eq!(resolver.value("PERSISTOR_MAX_BODY", parse::size), Some(144 << 20));
+        assert_eq!(resolver.value("AZURE_STORAGE_SAS_TOKEN", |_| Err::<(), _>("secret".to_owned())), None);
+        let text = resolver.finish().expect_err("the token").to_string();
+        assert!(text.contains("`AZURE_STORAGE_SAS_TOKEN`") && !text.contains("secret"), "{text}");
+        let warnings = Resolver::new(&environment, Function::Azure).finish().expect("only warnings");
+        assert_eq!(warnings, ["set, but no settings of this program, and ignored: `PERSISTOR_PUSH`"]);
+        assert!(Resolver::new(&environment, Function::Gcp).finish().expect("none").is_empty());
     }
 
     #[cfg(unix)]
@@ -198,7 +223,7 @@ mod tests {
         use std::os::unix::ffi::OsStringExt;
         let value = std::ffi::OsString::from_vec(vec![0xff]);
         let environment = Environment::new([("PERSISTOR_LOG".into(), value)]);
-        let mut resolver = Resolver::new(&environment);
+        let mut resolver = Resolver::new(&environment, Function::Gcp);
         assert_eq!(resolver.value("PERSISTOR_LOG", |text| Ok(text.to_owned())), None);
         let faults = resolver.finish().expect_err("not text");
         assert!(faults.to_string().contains("`PERSISTOR_LOG`: is not UTF-8"));

@@ -9,11 +9,13 @@ use tracing::level_filters::LevelFilter;
 
 use crate::parse::{duration, one_of, size};
 use crate::resolve::Resolver;
+use crate::setting::Function;
 
 /// How to listen, how much to hold, how long to wait, what to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServeSettings {
-    /// Where to listen: all interfaces if `PORT` is set (0 takes any free port), else 127.0.0.1:8080.
+    /// Where to listen: for pushes all interfaces if `PORT` is set, for the Functions host 127.0.0.1 always; 0 takes any free port, and
+    /// 8080 is the default.
     pub listen: SocketAddr,
     /// The largest request body, in bytes.
     pub max_body: u64,
@@ -31,12 +33,15 @@ impl ServeSettings {
     /// `None` where a fault was noted in the resolver.
     pub fn resolve(resolver: &mut Resolver<'_>) -> Option<Self> {
         let port_fault = |text: &str| format!("`{text}` is not a port, a number from 0 to 65535");
+        let port = |text: &str| text.parse::<u16>().map_err(|_| port_fault(text));
         // Unset and wrong both give none; where it is wrong, the resolver refuses the whole in the end.
-        let listen = resolver
-            .value("PORT", |text| text.parse::<u16>().map_err(|_| port_fault(text)))
-            .map_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080), |port| {
-                SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
-            });
+        let (port, all) = match resolver.function() {
+            Function::Gcp => (resolver.value("PORT", port), Ipv4Addr::UNSPECIFIED),
+            // The host asks at this address, and nobody else is to.
+            Function::Azure => (resolver.value("FUNCTIONS_CUSTOMHANDLER_PORT", port), Ipv4Addr::LOCALHOST),
+        };
+        let (address, port) = port.map_or((Ipv4Addr::LOCALHOST, 8080), |port| (all, port));
+        let listen = SocketAddr::new(IpAddr::V4(address), port);
         // Every value is asked for before any is missed, so that all faults are noted.
         let max_body = resolver.value("PERSISTOR_MAX_BODY", size);
         let memory = resolver.value("PERSISTOR_MEMORY", size);
@@ -65,7 +70,7 @@ mod tests {
 
     fn resolved(variables: &[(&str, &str)]) -> Result<ServeSettings, String> {
         let environment = Environment::new(variables.iter().map(|(name, value)| (name.into(), value.into())));
-        let mut resolver = Resolver::new(&environment);
+        let mut resolver = Resolver::new(&environment, Function::Gcp);
         let settings = ServeSettings::resolve(&mut resolver);
         resolver.finish().map_err(|faults| faults.to_string())?;
         settings.ok_or_else(|| "no settings and no fault".to_owned())

@@ -42,7 +42,7 @@ pub async fn check_records(writer: Arc<dyn Writer>, reader: Arc<dyn Reader>) {
         let messages = messages(stream);
         // As long as the slowest emulator needs for a hundred messages: what is checked here is not time.
         let persist = Persist::new(writer.clone(), layout.clone(), place, Duration::from_secs(120));
-        for (message, outcome) in messages.iter().zip(persist.persist(messages.clone()).await) {
+        for (message, outcome) in messages.iter().zip(persist.persist(&messages).await) {
             let key = layout.template().render(message);
             assert!(matches!(&outcome, Outcome::Stored(stored) if *stored == key), "{key}: {outcome:?}");
             let entry = check_kept(reader.as_ref(), &key, message).await;
@@ -56,7 +56,7 @@ pub async fn check_records(writer: Arc<dyn Writer>, reader: Arc<dyn Reader>) {
             }
             expected.push(key.to_string());
         }
-        for (message, outcome) in messages.iter().zip(persist.persist(messages.clone()).await) {
+        for (message, outcome) in messages.iter().zip(persist.persist(&messages).await) {
             assert!(matches!(&outcome, Outcome::AlreadyStored(_)), "{}: {outcome:?}", message.id());
         }
     }

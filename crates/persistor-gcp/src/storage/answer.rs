@@ -6,10 +6,8 @@ use std::error::Error as StdError;
 
 use google_cloud_gax::error::{CredentialsError, rpc::StatusDetails};
 use google_cloud_storage::Error as SdkError;
-use persistor_core::{Error, ErrorKind};
+use persistor_core::{Error, ErrorKind, Failure};
 use serde::Deserialize;
-
-use super::attempts::Failure;
 
 /// A refusal, as Cloud Storage's JSON describes it: <https://cloud.google.com/storage/docs/json_api/v1/status-codes>.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -5,10 +5,8 @@ use std::sync::Arc;
 use google_cloud_auth::credentials::{Builder as DefaultCredentials, Credentials, anonymous};
 use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_storage::client::Storage;
-use persistor_core::{Error, ErrorKind, Result};
+use persistor_core::{Error, ErrorKind, Failure, Result};
 use tokio::sync::Mutex;
-
-use super::attempts::Failure;
 
 const CLOUD_STORAGE: &str = "https://storage.googleapis.com";
 

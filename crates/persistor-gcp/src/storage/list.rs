@@ -7,12 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use google_cloud_auth::credentials::CacheableResource;
-use persistor_core::{Entry, Error, ErrorKind, Metadata, Result};
+use persistor_core::{Entry, Error, ErrorKind, Failure, Metadata, Result};
 use serde::Deserialize;
 
 use super::BucketStore;
 use super::answer::{About, Refusal, no_answer};
-use super::attempts::Failure;
 use super::tiles::{Part, Tiles};
 
 /// What a page is to hold of each blob, and nothing more.
@@ -135,7 +134,7 @@ impl BucketStore {
     async fn page(&self, prefix: &str, part: Part) -> Result<Page> {
         let mut token = None;
         loop {
-            let body = self.limits.attempt("list", || self.answer(prefix, &part, token.as_deref())).await?;
+            let body = self.attempts.make("list", || self.answer(prefix, &part, token.as_deref())).await?;
             let more = body.next.is_some();
             let entries = body.items.into_iter().filter(|item| !(part.after && item.name == part.start)).map(Entry::try_from);
             let entries = entries.collect::<Result<Vec<_>>>()?;

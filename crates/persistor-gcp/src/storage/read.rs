@@ -8,11 +8,10 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use google_cloud_storage::model_ext::ReadRange;
 use google_cloud_storage::read_object::ReadObjectResponse;
-use persistor_core::{Entry, Error, ErrorKind, Key, Reader, Result};
+use persistor_core::{Entry, Error, ErrorKind, Failure, Key, Reader, Result};
 
 use super::BucketStore;
 use super::answer::{About, Refusal, lost_credentials, no_answer};
-use super::attempts::Failure;
 use super::list::list;
 
 /// Nothing came for so long: the connection is dead.
@@ -23,7 +22,7 @@ impl Reader for BucketStore {
     async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<BoxStream<'static, Result<Bytes>>> {
         let what = format!("read `{key}`");
         let name = self.name(key);
-        let opened = self.limits.attempt(&what, || self.open(&name, range.as_ref())).await?;
+        let opened = self.attempts.make(&what, || self.open(&name, range.as_ref())).await?;
         // An empty range was asked for with one byte, to learn whether there is such a blob.
         let empty = range.is_some_and(|range| range.is_empty());
         let Some(response) = opened.filter(|_| !empty) else { return Ok(stream::empty().boxed()) };

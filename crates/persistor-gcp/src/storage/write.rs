@@ -8,11 +8,10 @@ use bytes::Bytes;
 use google_cloud_storage::model::Object;
 use google_cloud_storage::streaming_source::{SizeHint, StreamingSource};
 use google_cloud_wkt::Timestamp;
-use persistor_core::{Creation, Error, ErrorKind, Key, Metadata, PublishTime, Result, Writer};
+use persistor_core::{Creation, Error, ErrorKind, Failure, Key, Metadata, PublishTime, Result, Writer};
 
 use super::BucketStore;
 use super::answer::{About, Refusal, lost_credentials, no_answer};
-use super::attempts::Failure;
 
 /// One create, whatever number of attempts it takes.
 struct Create<'a> {
@@ -42,7 +41,7 @@ impl Writer for BucketStore {
             metadata,
             time: time.map(timestamp).transpose().map_err(|error| Error::new(error.kind(), what.clone()).with_source(error))?,
         };
-        self.limits.attempt(&what, || create.attempt()).await
+        self.attempts.make(&what, || create.attempt()).await
     }
 }
 

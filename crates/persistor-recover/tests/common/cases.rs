@@ -3,7 +3,7 @@
 use persistor_core::{Layout, Message, sha256_hex};
 use persistor_recover::Fault::{
     self, ChecksumDiffers, Foreign, KeyDiffers, Later, LayoutDamaged, LayoutMissing, PayloadDiffers, RecordAlone, RecordDamaged,
-    RecordMissing, SizeDiffers,
+    RecordMissing, Rejected, SizeDiffers,
 };
 
 use crate::blobs::{Blobs, forged};
@@ -191,6 +191,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Damage, Faults<'static>, Faults<'sta
             &[Later, Later],
         ),
         same("a reserved name", |blobs| beside(blobs, "_persistor/x"), &[Later]),
+        same("a call that was kept as it came", |blobs| beside(blobs, "_persistor/rejected/x.json"), &[Rejected]),
         same("a reserved name among keys", |blobs| beside(blobs, "orders/_x/y"), &[Later]),
     ]
 }

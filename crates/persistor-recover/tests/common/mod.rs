@@ -24,7 +24,7 @@ pub(crate) async fn persist(writer: Arc<dyn Writer>, template: &str, place: Reco
     let layout = Layout::new(Template::parse(template).expect("a template"));
     let persist = Persist::new(writer, layout, place, Duration::from_secs(120));
     persist.write_layout().await.expect("a layout");
-    let outcomes = persist.persist(messages).await.into_iter().map(|outcome| match outcome {
+    let outcomes = persist.persist(&messages).await.into_iter().map(|outcome| match outcome {
         Outcome::Stored(key) | Outcome::AlreadyStored(key) => key,
         outcome => panic!("not stored: {outcome:?}"),
     });

@@ -86,7 +86,7 @@ async fn only_one_waits_while_growing() {
     let budget = Budget::new(100);
     let mut first = budget.reserve(50, SECOND).await.expect("room");
     let mut second = budget.reserve(50, SECOND).await.expect("room");
-    let start = tokio::time::Instant::now();
+    let start = Instant::now();
     {
         let mut growth = pin!(first.grow_to(80, SECOND));
         assert!(poll_once(growth.as_mut()).is_pending());

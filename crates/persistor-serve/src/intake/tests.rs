@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tokio::time::Instant;
 
 const MIB: u64 = 1024 * KIB;
 
@@ -76,7 +75,7 @@ async fn a_declared_body_takes_its_length_and_no_more() {
 async fn a_body_without_length_grows() {
     let intake = Intake::new(32 * MIB, Budget::new(256 * MIB));
     for length in [0, 1, MIB, MIB + 1, 5 * MIB, 32 * MIB] {
-        for decoded in [Decoded::No, Decoded::Yes] {
+        for decoded in [Decoded::No, Decoded::Yes, Decoded::Unescaped] {
             let (bytes, body) = chunked(length, End::Ends);
             let (read, reserved) = read(&intake, &HeaderMap::new(), body, decoded).await.expect("it fits");
             assert!(read == bytes, "{length} bytes are the same");
@@ -174,4 +173,24 @@ async fn what_the_connection_knows_comes_before_the_header() {
     let intake = Intake::new(32 * MIB, Budget::new(256 * MIB));
     let held = intake.read(&declaring(1), Body::from("hello"), Decoded::No).await;
     assert_eq!(held.expect("five bytes").bytes[..], b"hello"[..]);
+}
+
+/// Two that each held a part and waited for what the other held would both fail at the end of their patience.
+#[tokio::test(start_paused = true)]
+async fn large_bodies_of_unknown_length_wait_for_each_other() {
+    let intake = Intake::new(8 * MIB, Budget::new(20 * MIB)).waiting_for_room(Duration::from_secs(240));
+    let read = async |_| {
+        let (bytes, body) = chunked(6 * MIB, End::Ends);
+        // Bytes come bit by bit, so that all are read at the same time.
+        let body = Body::from_stream(futures_util::StreamExt::then(body.into_data_stream(), async |chunk| {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            chunk
+        }));
+        let held = intake.read(&HeaderMap::new(), body, Decoded::Yes).await.expect("its turn comes");
+        assert!(held.bytes[..] == bytes);
+    };
+    let start = Instant::now();
+    futures_util::future::join_all((0..6).map(read)).await;
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    assert_eq!(intake.budget.in_flight(), 0);
 }

@@ -2,9 +2,10 @@
 
 use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, DecodeSliceError, Engine as _};
-use persistor_serve::{Buffer, Refusal};
 
+use crate::buffer::Buffer;
 use crate::fault::Fault;
+use crate::refusal::Refusal;
 
 /// Characters that are unescaped and decoded at a time: whole groups of four, small enough for a stack.
 const CHUNK: usize = 4096;
@@ -14,7 +15,7 @@ const CHUNK: usize = 4096;
 ///
 /// # Errors
 /// `bad-base64` with the rule it breaks, and no character of it.
-pub(crate) fn decode(raw: &str) -> Result<Buffer, Fault> {
+pub fn decode(raw: &str) -> Result<Buffer, Fault> {
     // A quantum more than the text can hold: the decoder wants room for what the padding only then takes away.
     let mut out = Buffer::with_capacity(raw.len() / 4 * 3 + 3).map_err(Refusal::from)?;
     if raw.contains('\\') {

@@ -1,52 +1,55 @@
-//! Time limits and retries: each attempt has a limit, all of them together have another, and between two is a pause with jitter.
+//! Time limits and retries of what asks a service: each attempt has a limit, all of them together have another, and between two is a pause
+//! with jitter.
 //!
-//! The official client has no limit for a write's attempt, so a connection that hangs would take all the time there is.
+//! The providers' clients have no limit for a write's attempt, so a connection that hangs would take all the time there is.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
-use google_cloud_gax::backoff_policy::BackoffPolicy as _;
-use google_cloud_gax::exponential_backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
-use google_cloud_gax::retry_state::RetryState;
-use persistor_core::{Error, ErrorKind, Result};
 use tokio::time::Instant;
+
+use crate::error::{Error, ErrorKind, Result};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// How long to try.
+/// How long to try. For stores whose creates and reads are safe to repeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub struct Attempts {
     /// Of the first attempt. Each one that is cut off lets the next one take twice as long: a connection that hangs costs little, and
     /// a slow one gets its chance.
-    attempt: Duration,
+    first: Duration,
     /// Of all attempts.
     total: Duration,
 }
 
 /// Why an attempt failed, and whether another one is worth its time.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// It may pass: try again.
     Passing(Error),
     /// The same again would fail in the same way.
     Lasting(Error),
 }
 
-impl Limits {
+impl Attempts {
     /// Of something that the caller gives up after `time_limit`. A little less is used, so that the reason of the last attempt reaches the
     /// caller before it gives up.
-    pub(crate) fn within(time_limit: Duration) -> Self {
+    pub fn within(time_limit: Duration) -> Self {
         let total = time_limit - time_limit / 16;
-        Self { attempt: total / 4, total }
+        Self { first: total / 4, total }
     }
 
     /// Attempts until one succeeds, fails lastingly, or the time is up. `what` names the operation in errors.
-    pub(crate) async fn attempt<T, F>(self, what: &str, mut attempt: impl FnMut() -> F) -> Result<T>
+    ///
+    /// # Errors
+    /// That of the last attempt, and [`ErrorKind::Unavailable`] where that one had no answer in its time.
+    pub async fn make<T, F>(self, what: &str, mut attempt: impl FnMut() -> F) -> Result<T>
     where
         F: Future<Output = Result<T, Failure>>,
     {
         let deadline = Instant::now() + self.total;
-        let (mut limit, mut attempts) = (self.attempt, 0_u32);
+        let (mut limit, mut attempts) = (self.first, 0_u32);
         loop {
             attempts += 1;
             let allowed = limit.min(deadline - Instant::now());
@@ -73,12 +76,12 @@ fn named(what: &str, attempts: u32, error: Error) -> Error {
     Error::new(error.kind(), text).with_source(error)
 }
 
+/// Anything from nothing to what doubles with each attempt, so that many who failed together do not come back together.
 fn pause(attempts: u32) -> Duration {
-    backoff().on_failure(&RetryState::new(true).set_attempt_count(attempts))
-}
-
-fn backoff() -> ExponentialBackoff {
-    ExponentialBackoffBuilder::new().with_initial_delay(FIRST_PAUSE).with_maximum_delay(LONGEST_PAUSE).clamp()
+    let longest = FIRST_PAUSE.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(LONGEST_PAUSE);
+    // The keys of the standard library's hash are random ones, which is chance enough to spread pauses.
+    let chance = RandomState::new().hash_one(attempts);
+    longest.mul_f64(chance as f64 / u64::MAX as f64)
 }
 
 #[cfg(test)]
@@ -94,8 +97,8 @@ mod tests {
     /// Runs attempts on a paused clock; returns the outcome, how many there were, and how long it all took.
     async fn run(limit: u64, attempt: impl AsyncFn(u32) -> Result<u32, Failure>) -> (Result<u32>, u32, Duration) {
         let (start, count) = (Instant::now(), Cell::new(0));
-        let outcome = Limits::within(Duration::from_secs(limit))
-            .attempt("create `a`", || {
+        let outcome = Attempts::within(Duration::from_secs(limit))
+            .make("create `a`", || {
                 count.set(count.get() + 1);
                 attempt(count.get())
             })
@@ -141,9 +144,13 @@ mod tests {
     }
 
     #[test]
-    fn pauses_differ_and_are_bounded() {
-        let pauses: Vec<_> = (0..100).map(|n| pause(n / 10 + 1)).collect();
-        assert!(pauses.iter().all(|pause| *pause <= LONGEST_PAUSE));
-        assert!(pauses.windows(2).any(|two| two[0] != two[1]));
+    fn pauses_differ_grow_and_are_bounded() {
+        for (attempts, longest) in [(1, 100), (2, 200), (3, 400), (6, 2000), (7, 2000), (u32::MAX, 2000)] {
+            let longest = Duration::from_millis(longest);
+            let pauses: Vec<_> = (0..200).map(|_| pause(attempts)).collect();
+            assert!(pauses.iter().all(|pause| *pause <= longest), "{attempts}: {pauses:?}");
+            // One in 2^100 runs would see no pause in either half.
+            assert!(pauses.iter().any(|pause| *pause < longest / 2) && pauses.iter().any(|pause| *pause > longest / 2));
+        }
     }
 }
