@@ -16,6 +16,8 @@ pub(crate) enum Exit {
     Damage = 3,
     /// It was done, and no message was meant by it.
     Nothing = 4,
+    /// It was asked to end, and is to be started again: what the Azure Functions host reads it as.
+    Restart = 200,
 }
 
 impl Exit {

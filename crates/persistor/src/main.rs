@@ -1,5 +1,6 @@
 //! The program: arguments in, exit code out. What a command does is in its file below `commands`.
 
+mod address;
 mod chosen;
 mod commands;
 mod exit;

@@ -2,29 +2,31 @@
 
 use std::path::Path;
 use std::sync::Arc;
-#[cfg(feature = "cloud-storage")]
+#[cfg(any(feature = "cloud-storage", feature = "blob-storage"))]
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use percent_encoding::percent_decode_str;
+#[cfg(feature = "blob-storage")]
+use persistor_azure::{Access, ContainerLocation, ContainerStore, CredentialKind, Endpoint as BlobEndpoint, SasToken};
 use persistor_core::{FolderStore, Key, Location, RECORD_SUFFIX, Reader};
 #[cfg(feature = "cloud-storage")]
 use persistor_gcp::{BucketLocation, BucketStore, Endpoint};
 use persistor_recover::Archive;
 
+use crate::address;
 use crate::exit::usage;
 use crate::screen::visible;
 
 /// What is read where nothing else is said, as `persistor serve` writes there.
 const DEFAULT: &str = "./archive";
 /// For one answer of a store, attempts included.
-#[cfg(feature = "cloud-storage")]
+#[cfg(any(feature = "cloud-storage", feature = "blob-storage"))]
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub(crate) struct Place {
-    /// Where the archive is: a folder or gs://BUCKET/PREFIX [default: ./archive]
+    /// Where the archive is: a folder, gs://BUCKET/PREFIX or az://ACCOUNT/CONTAINER/PREFIX [default: ./archive]
     #[arg(short, long, value_name = "ARCHIVE", env = "PERSISTOR_ARCHIVE", hide_env_values = true)]
     archive: Option<String>,
     /// Say nothing on standard error but errors
@@ -46,7 +48,7 @@ impl Place {
             Some(text) => text,
             None if Path::new(DEFAULT).is_dir() => DEFAULT,
             None => usage!(
-                "no archive: say which one with `-a gs://BUCKET/PREFIX` or `-a FOLDER`, or set PERSISTOR_ARCHIVE (without either it is {DEFAULT}, and there is none here)"
+                "no archive: say which one with `-a gs://BUCKET/PREFIX`, `-a az://ACCOUNT/CONTAINER/PREFIX` or `-a FOLDER`, or set PERSISTOR_ARCHIVE (without either it is {DEFAULT}, and there is none here)"
             ),
         };
         let location = match Location::parse(text) {
@@ -87,32 +89,44 @@ fn reader(location: &Location) -> anyhow::Result<Arc<dyn Reader>> {
         Location::Url { scheme, .. } if scheme == "gs" => {
             usage!("`{location}`: this program was built without Cloud Storage (feature `cloud-storage`)")
         }
-        other => usage!("`{other}`: this version reads archives in folders and in gs://BUCKET/PREFIX"),
+        #[cfg(feature = "blob-storage")]
+        Location::Url { scheme, rest } if scheme == "az" => {
+            let container = match ContainerLocation::parse(rest) {
+                Ok(container) => container,
+                Err(error) => usage!("`{location}`: {:#}", anyhow::Error::from(error)),
+            };
+            let access = access()?;
+            if let Err(error) = access.check(&container) {
+                usage!("AZURE_STORAGE_SERVICE_ENDPOINT: {error}");
+            }
+            Ok(Arc::new(ContainerStore::new(container, access, PATIENCE)))
+        }
+        Location::Url { scheme, .. } if scheme == "az" => {
+            usage!("`{location}`: this program was built without Blob Storage (feature `blob-storage`)")
+        }
+        other => {
+            usage!(
+                "`{other}`: this version reads archives in folders, in gs://BUCKET/PREFIX and in az://ACCOUNT/CONTAINER/PREFIX"
+            )
+        }
     }
 }
 
-/// How the addresses begin that Google's console, tools and API give a blob; the bucket comes next.
-const BLOB_URLS: [&str; 7] = [
-    "gs://",
-    "https://storage.googleapis.com/storage/v1/b/",
-    "https://storage.googleapis.com/download/storage/v1/b/",
-    "https://www.googleapis.com/storage/v1/b/",
-    "https://console.cloud.google.com/storage/browser/_details/",
-    "https://storage.cloud.google.com/",
-    "https://storage.googleapis.com/",
-];
-
-/// The bucket and the name of a blob's address.
-fn of_url(url: &str) -> Option<String> {
-    let start = BLOB_URLS.iter().find(|start| url.starts_with(**start))?;
-    let rest = &url[start.len()..];
-    if *start == "gs://" {
-        return Some(rest.to_owned());
+/// How Blob Storage is reached, by the variables that Azure's own tools have.
+#[cfg(feature = "blob-storage")]
+fn access() -> anyhow::Result<Access> {
+    fn parsed<T>(name: &str, parse: impl FnOnce(&str) -> persistor_core::Result<T>) -> anyhow::Result<Option<T>> {
+        match std::env::var(name).ok().filter(|text| !text.is_empty()).map(|text| parse(&text)).transpose() {
+            Ok(value) => Ok(value),
+            Err(error) => usage!("{name}: {error}"),
+        }
     }
-    // What a browser adds.
-    let rest = rest.split(['?', '#', ';']).next().unwrap_or(rest);
-    let rest = if start.ends_with("/b/") { rest.replacen("/o/", "/", 1) } else { rest.to_owned() };
-    Some(percent_decode_str(&rest).decode_utf8_lossy().into_owned())
+    Ok(Access {
+        endpoint: parsed("AZURE_STORAGE_SERVICE_ENDPOINT", BlobEndpoint::parse)?,
+        sas: parsed("AZURE_STORAGE_SAS_TOKEN", SasToken::parse)?,
+        credential: parsed("AZURE_TOKEN_CREDENTIALS", CredentialKind::parse)?,
+        client_id: parsed("AZURE_CLIENT_ID", |text| Ok(text.to_owned()))?,
+    })
 }
 
 impl Opened {
@@ -129,7 +143,12 @@ impl Opened {
     }
 
     fn name(&self, argument: &str) -> anyhow::Result<String> {
-        match (of_url(argument), &self.location) {
+        let address = match &self.location {
+            Location::Url { scheme, .. } if scheme == "az" => address::in_blob_storage(argument),
+            Location::Url { .. } => address::in_cloud_storage(argument),
+            _ => address::in_cloud_storage(argument).or_else(|| address::in_blob_storage(argument)),
+        };
+        match (address, &self.location) {
             (Some(rest), Location::Url { rest: own, .. }) => {
                 let own = format!("{}/", own.trim_end_matches('/'));
                 match rest.strip_prefix(&own) {
@@ -138,7 +157,10 @@ impl Opened {
                 }
             }
             (Some(_), _) => {
-                usage!("`{argument}` lies in a bucket, and the archive is `{}`: give its own with `-a gs://…`", self.location)
+                usage!(
+                    "`{argument}` lies elsewhere, and the archive is `{}`: give its own with `-a gs://…` or `-a az://…`",
+                    self.location
+                )
             }
             (None, Location::Folder(folder)) => {
                 // However the archive and the file are written, from here or from the root.
@@ -152,26 +174,5 @@ impl Opened {
             }
             (None, _) => Ok(argument.to_owned()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_blob_has_many_addresses() {
-        for url in [
-            "gs://bucket/p/orders/a~20-x",
-            "https://storage.googleapis.com/bucket/p/orders/a~20-x",
-            "https://storage.cloud.google.com/bucket/p/orders/a%7E20-x?authuser=1",
-            "https://console.cloud.google.com/storage/browser/_details/bucket/p/orders/a~20-x;tab=live_object?project=p",
-            "https://storage.googleapis.com/storage/v1/b/bucket/o/p%2Forders%2Fa~20-x?alt=media",
-            "https://www.googleapis.com/storage/v1/b/bucket/o/p%2Forders%2Fa~20-x",
-        ] {
-            assert_eq!(of_url(url).as_deref(), Some("bucket/p/orders/a~20-x"), "{url}");
-        }
-        assert_eq!(of_url("orders/2026/a-x"), None);
-        assert_eq!(of_url("https://example.com/bucket/a"), None);
     }
 }

@@ -2,13 +2,20 @@
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
-use persistor_serve::{Environment, SETTINGS, Setting};
+use persistor_serve::{Environment, Function, Setting, settings_of};
 
-/// The flags that were given, by their variables' names.
+/// The flags that were given, by their variables' names; those of one function.
 #[derive(Clone, Debug)]
-pub(crate) struct SettingFlags(Vec<(&'static str, String)>);
+pub(crate) struct SettingFlags<const AZURE: bool>(Vec<(&'static str, String)>);
 
-impl SettingFlags {
+impl<const AZURE: bool> SettingFlags<AZURE> {
+    const FUNCTION: Function = if AZURE { Function::Azure } else { Function::Gcp };
+
+    /// What may be said in a flag: everybody on a machine sees the arguments of its programs.
+    fn settings() -> impl Iterator<Item = &'static Setting> {
+        settings_of(Self::FUNCTION).filter(|setting| !setting.secret)
+    }
+
     /// This process' variables with the flags over them.
     pub(crate) fn environment(&self) -> Environment {
         let mut environment = Environment::new(std::env::vars_os());
@@ -21,15 +28,18 @@ impl SettingFlags {
 
 /// `PERSISTOR_MAX_BODY` → `max-body`.
 fn flag(setting: &Setting) -> String {
-    setting.name.trim_start_matches("PERSISTOR_").to_lowercase().replace('_', "-")
+    let prefixes = ["PERSISTOR_", "FUNCTIONS_CUSTOMHANDLER_", "FUNCTIONS_"];
+    let short = prefixes.iter().find_map(|prefix| setting.name.strip_prefix(prefix));
+    short.unwrap_or(setting.name).to_lowercase().replace('_', "-")
 }
 
-impl Args for SettingFlags {
+impl<const AZURE: bool> Args for SettingFlags<AZURE> {
     fn augment_args(command: Command) -> Command {
-        SETTINGS.iter().fold(command, |command, setting| {
+        Self::settings().fold(command, |command, setting| {
             let flag_name = flag(setting);
             let value_name = flag_name.to_uppercase().replace('-', "_");
-            let help = format!("{} [variable: {}] [default: {}]", setting.meaning, setting.name, setting.default);
+            let default = setting.default_of(Self::FUNCTION);
+            let help = format!("{} [variable: {}] [default: {default}]", setting.meaning, setting.name);
             let arg = Arg::new(setting.name)
                 .long(flag_name)
                 .value_name(value_name)
@@ -44,10 +54,10 @@ impl Args for SettingFlags {
     }
 }
 
-impl FromArgMatches for SettingFlags {
+impl<const AZURE: bool> FromArgMatches for SettingFlags<AZURE> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let given = |setting: &Setting| Some((setting.name, matches.get_one::<String>(setting.name)?.clone()));
-        Ok(Self(SETTINGS.iter().filter_map(given).collect()))
+        Ok(Self(Self::settings().filter_map(given).collect()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

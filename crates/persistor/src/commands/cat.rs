@@ -16,7 +16,7 @@ use crate::screen::Screen;
 pub(crate) struct Cat {
     #[command(flatten)]
     place: Place,
-    /// Keys, blobs' URLs (gs://BUCKET/NAME, or the address in a browser), or files in the archive's folder
+    /// Keys, blobs' URLs (gs://BUCKET/NAME, az://ACCOUNT/CONTAINER/NAME, or the address in a browser), or files in the archive's folder
     #[arg(required = true, value_name = "KEY")]
     keys: Vec<String>,
     /// Write a binary payload onto a terminal too

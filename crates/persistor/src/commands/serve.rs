@@ -1,5 +1,6 @@
 //! `persistor serve`: a file a source of messages.
 
+mod azure;
 mod gcp;
 
 use clap::{Args, Subcommand};
@@ -16,12 +17,15 @@ pub(crate) struct Serve {
 enum Source {
     /// Receive a Pub/Sub push subscription's messages: POST to /STREAM
     Gcp(gcp::Gcp),
+    /// Receive what the Azure Functions host delivers of Service Bus, Event Hubs and Event Grid: POST to /FUNCTION
+    Azure(azure::Azure),
 }
 
 impl Serve {
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
         match self.source {
             Source::Gcp(gcp) => gcp.run(),
+            Source::Azure(azure) => azure.run(),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::screen::{Screen, visible};
 pub(crate) struct Show {
     #[command(flatten)]
     place: Place,
-    /// A key, a blob's URL (gs://BUCKET/NAME, or the address in a browser), or a file in the archive's folder
+    /// A key, a blob's URL (gs://BUCKET/NAME, az://ACCOUNT/CONTAINER/NAME, or the address in a browser), or a file in the archive's folder
     #[arg(required = true, value_name = "KEY")]
     keys: Vec<String>,
     /// One JSON object a line (docs/json-lines.md)

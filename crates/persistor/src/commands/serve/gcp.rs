@@ -14,7 +14,7 @@ use crate::setting_flags::SettingFlags;
 #[derive(Debug, Args)]
 pub(crate) struct Gcp {
     #[command(flatten)]
-    settings: SettingFlags,
+    settings: SettingFlags<false>,
     /// Listen on 127.0.0.1 only, also where a port is given
     #[arg(long)]
     loopback: bool,

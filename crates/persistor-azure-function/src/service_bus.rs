@@ -1,0 +1,72 @@
+//! What the host says of Service Bus messages.
+//!
+//! Source: the binding's `ServiceBusTriggerBindingStrategy`. Left out: what belongs to one delivery, and `TransactionPartitionKey`, which in batches holds
+//! other keys.
+
+use persistor_core::{Fidelity, Property};
+use persistor_serve::Fault;
+
+use crate::described::Described;
+use crate::function::Cardinality;
+use crate::json_value::{Object, raw_text};
+use crate::table::{Table, sequence, time};
+
+/// Texts that are kept as they are.
+const PROPERTIES: [(&str, Property); 9] = [
+    ("MessageId", Property::MessageId),
+    ("SessionId", Property::SessionId),
+    ("PartitionKey", Property::PartitionKey),
+    ("ContentType", Property::ContentType),
+    ("CorrelationId", Property::CorrelationId),
+    ("Subject", Property::Subject),
+    ("To", Property::To),
+    ("ReplyTo", Property::ReplyTo),
+    ("ReplyToSessionId", Property::ReplyToSessionId),
+];
+
+/// Describes the messages of a call, each for itself.
+///
+/// # Errors
+/// What is wrong with the call as a whole.
+pub(crate) fn describe(
+    metadata: &Object<'_>,
+    cardinality: Cardinality,
+    rows: usize,
+) -> Result<Vec<Result<Described, Fault>>, Fault> {
+    let table = Table::new(metadata, cardinality, "SequenceNumber");
+    let numbers = table.column("SequenceNumber", rows)?;
+    let times = [table.column("EnqueuedTime", rows)?, table.column("EnqueuedTimeUtc", rows)?];
+    let attributes = [table.column("ApplicationProperties", rows)?, table.column("UserProperties", rows)?];
+    let mut properties = Vec::new();
+    for (name, property) in PROPERTIES {
+        properties.push((property, table.column(name, rows)?));
+    }
+    let row = |row: usize| {
+        let number = numbers.text(row)?;
+        let number = number.ok_or_else(|| Fault::malformed("missing-metadata", "the call does not say `SequenceNumber`"))?;
+        let [_, message_id] = [&number, &properties[0].1.text(row)?.unwrap_or_default()].map(Clone::clone);
+        let id = format!("{:020}-{message_id}", sequence(&number)?);
+        let described = || {
+            let text = times[0].text(row)?.or(times[1].text(row)?);
+            let text = text.ok_or_else(|| Fault::malformed("missing-metadata", "the call does not say `EnqueuedTime`"))?;
+            let publish_time = time(&text)?;
+            let whole_seconds = cardinality == Cardinality::One && publish_time.fraction().is_empty();
+            let object = attributes[0].json(row).or(attributes[1].json(row));
+            let object = Object::parse(raw_text(object))
+                .map_err(|_| Fault::malformed("bad-attributes", "`ApplicationProperties` is not an object of different names"))?;
+            let mut kept = vec![(Property::Sequence, number.clone())];
+            for (property, column) in &properties {
+                kept.extend(column.text(row)?.map(|text| (*property, text)));
+            }
+            Ok(Described {
+                id: id.clone(),
+                publish_time,
+                attributes: object.attributes()?,
+                properties: kept,
+                fidelity: whole_seconds.then_some(Fidelity::WholeSeconds),
+            })
+        };
+        described().map_err(|fault: Fault| fault.of_message(&id))
+    };
+    Ok((0..rows).map(row).collect())
+}
