@@ -1,13 +1,17 @@
-//! A reader of archives in folders and in buckets, written from `FORMAT.md`: it pairs payloads with records and finds all that is not as the page
+//! A reader of archives in folders, in buckets and in containers, written from `FORMAT.md`: it pairs payloads with records and finds all that is not as the page
 //! says.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
+use md5::{Digest as _, Md5};
 use serde_json::{Map, Value};
 
+use crate::azurite::{Azurite, Item};
 use crate::canonical::canonical;
 use crate::fake_storage::{FakeStorage, Object};
 use crate::naming::{default_key, sha256};
@@ -44,6 +48,8 @@ pub struct Archive {
     pub temporary: Vec<String>,
     /// How many layouts it describes.
     pub layouts: usize,
+    /// Invocations that could not be read, by the names under which they stand.
+    pub rejected: BTreeMap<String, Vec<u8>>,
     /// Everything that is not as the format says, in words.
     pub faults: Vec<String>,
 }
@@ -75,8 +81,15 @@ impl Content {
 #[derive(Debug)]
 struct Blob {
     content: Content,
-    /// What a bucket keeps beside it; a folder keeps nothing.
-    object: Option<Object>,
+    /// What is kept beside it; a folder keeps nothing.
+    beside: Option<Beside>,
+}
+
+/// What a provider keeps beside a blob.
+#[derive(Debug)]
+enum Beside {
+    Bucket(Object),
+    Container(Item),
 }
 
 /// All blobs of an archive by name.
@@ -90,7 +103,7 @@ impl Archive {
     pub fn read(root: &Path) -> Self {
         let mut names = Vec::new();
         walk(root, root, &mut names);
-        let blob = |name: String| (name.clone(), Blob { content: Content::File(root.join(name)), object: None });
+        let blob = |name: String| (name.clone(), Blob { content: Content::File(root.join(name)), beside: None });
         Self::judge(&names.into_iter().map(blob).collect())
     }
 
@@ -101,7 +114,7 @@ impl Archive {
     pub fn read_bucket(storage: &FakeStorage, bucket: &str, prefix: &str) -> Self {
         let blob = |object: Object| {
             let content = Content::Bytes(storage.content(bucket, &object.name));
-            (object.name[prefix.len()..].to_owned(), Blob { content, object: Some(object) })
+            (object.name[prefix.len()..].to_owned(), Blob { content, beside: Some(Beside::Bucket(object)) })
         };
         Self::judge(&storage.objects(bucket, prefix).into_iter().map(blob).collect())
     }
@@ -111,11 +124,28 @@ impl Archive {
         Self::read_bucket(storage, bucket, prefix).sound()
     }
 
+    /// The same below a prefix of a container.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    pub fn read_container(azurite: &Azurite, container: &str, prefix: &str) -> Self {
+        let blob = |item: Item| {
+            let content = Content::Bytes(azurite.content(container, &item.name));
+            (item.name[prefix.len()..].to_owned(), Blob { content, beside: Some(Beside::Container(item)) })
+        };
+        Self::judge(&azurite.items(container, prefix).into_iter().map(blob).collect())
+    }
+
+    /// The same, of an archive that must be in order.
+    pub fn read_container_sound(azurite: &Azurite, container: &str, prefix: &str) -> Self {
+        Self::read_container(azurite, container, prefix).sound()
+    }
+
     fn judge(blobs: &Blobs) -> Self {
         let mut archive = Self::default();
         let mut records = BTreeMap::new();
         for (name, blob) in blobs {
-            if let Some(fault) = blob.object.as_ref().and_then(|object| fault_of(object, &blob.content)) {
+            if let Some(fault) = blob.beside.as_ref().and_then(|beside| beside.fault(&blob.content)) {
                 archive.faults.push(format!("`{name}` {fault}"));
             }
             if name.starts_with(".tmp/") {
@@ -125,6 +155,8 @@ impl Archive {
                 }
             } else if name.starts_with("_persistor/layout/") {
                 archive.read_layout(name, &blob.content.read());
+            } else if name.starts_with("_persistor/rejected/") {
+                archive.rejected.insert(name.clone(), blob.content.read());
             } else if name.split('/').any(|segment| segment.starts_with(['.', '_'])) {
                 archive.faults.push(format!("`{name}` is no name of a blob"));
             } else if let Some(key) = name.strip_suffix(".record") {
@@ -177,7 +209,7 @@ impl Archive {
 
 impl Stored {
     fn read(key: &str, blob: &Blob, own: Option<&Blob>) -> Result<Self, String> {
-        let text = match blob.object.as_ref().map(|object| &object.metadata) {
+        let text = match blob.beside.as_ref().map(Beside::metadata) {
             None => own.ok_or("has no record")?.content.read(),
             Some(metadata) => match metadata.get("record").ok_or("has no record in its metadata")?.as_str() {
                 "blob" => own.ok_or("has no record, as its metadata says")?.content.read(),
@@ -195,8 +227,8 @@ impl Stored {
         let Value::Object(record) = record else { return Err("has a record that is no object".to_owned()) };
         let stored = Self { content: blob.content.clone(), record };
         stored.check(key)?;
-        let objects = [Some(blob), own].into_iter().flatten().filter_map(|blob| blob.object.as_ref());
-        for time in objects.map(|object| object.custom_time.as_deref().unwrap_or_default()) {
+        let besides = [Some(blob), own].into_iter().flatten().filter_map(|blob| blob.beside.as_ref());
+        for time in besides.filter_map(Beside::custom_time) {
             if time.parse::<DateTime<Utc>>().ok() != Some(stored.publish_time()) {
                 return Err(format!("has the custom time `{time}`, not its publish time"));
             }
@@ -252,14 +284,35 @@ impl Stored {
     }
 }
 
-/// What is wrong with an object, whatever it holds.
-fn fault_of(object: &Object, content: &Content) -> Option<&'static str> {
-    if object.content_encoding.is_some() {
-        Some("has a content encoding, so readers would get other bytes")
-    } else if !object.is_of(&content.read()) {
-        Some("has another CRC32C than its bytes")
-    } else {
-        None
+impl Beside {
+    fn metadata(&self) -> &BTreeMap<String, String> {
+        match self {
+            Self::Bucket(object) => &object.metadata,
+            Self::Container(item) => &item.metadata,
+        }
+    }
+
+    /// The time that a bucket lets a writer give a blob; a container knows none.
+    fn custom_time(&self) -> Option<&str> {
+        match self {
+            Self::Bucket(object) => Some(object.custom_time.as_deref().unwrap_or_default()),
+            Self::Container(_) => None,
+        }
+    }
+
+    /// What is wrong with it, whatever it stands beside.
+    fn fault(&self, content: &Content) -> Option<&'static str> {
+        match self {
+            Self::Bucket(object) if object.content_encoding.is_some() => {
+                Some("has a content encoding, so readers would get other bytes")
+            }
+            Self::Bucket(object) if !object.is_of(&content.read()) => Some("has another CRC32C than its bytes"),
+            Self::Container(item) if item.content_type != "application/octet-stream" => Some("has another content type"),
+            Self::Container(item) if item.content_md5 != STANDARD.encode(Md5::digest(content.read())) => {
+                Some("has another MD5 than its bytes")
+            }
+            Self::Bucket(_) | Self::Container(_) => None,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -102,6 +103,12 @@ impl Connection {
         Ok(Self(BufReader::with_capacity(64 * 1024, stream)))
     }
 
+    /// Gives the other side so long for each read and write, instead of [`LIMIT`].
+    pub fn set_time_limit(&self, limit: Duration) -> io::Result<()> {
+        self.0.get_ref().set_read_timeout(Some(limit))?;
+        self.0.get_ref().set_write_timeout(Some(limit))
+    }
+
     /// Whether the other side has not closed it; to be asked between two requests.
     pub fn is_open(&self) -> bool {
         let stream = self.0.get_ref();
@@ -118,7 +125,7 @@ impl Connection {
     pub fn exchange_holding(&mut self, request: &Request, hold: impl FnOnce()) -> io::Result<Answer> {
         let sent = self.send(request, hold);
         // A server may refuse a body while it is being sent: its reply counts, not that the rest could not be sent.
-        match self.read_answer() {
+        match self.read_answer(&request.method) {
             Ok(answer) => Ok(answer),
             Err(error) => Err(sent.err().unwrap_or(error)),
         }
@@ -163,13 +170,15 @@ impl Connection {
         Ok(Some(Request { method, path, headers, body, chunked: None }))
     }
 
-    fn read_answer(&mut self) -> io::Result<Answer> {
+    fn read_answer(&mut self, method: &str) -> io::Result<Answer> {
         loop {
             let (start, headers) = self.read_head()?;
             let status = start.split(' ').nth(1).and_then(|word| word.parse().ok()).ok_or_else(|| bad("no status line"))?;
             // 100 Continue is not the reply yet.
             if status >= 200 {
-                let body = if matches!(status, 204 | 304) { Bytes::new() } else { self.read_body(&headers)? };
+                // The length in a reply to HEAD is that of another reply.
+                let without = matches!(status, 204 | 304) || method == "HEAD";
+                let body = if without { Bytes::new() } else { self.read_body(&headers)? };
                 return Ok(Answer { status, headers, body });
             }
         }

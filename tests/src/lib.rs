@@ -9,16 +9,24 @@
 //! and fails them where `CI=true` ([`tools`]).
 
 pub mod archive;
+pub mod azurite;
+pub mod blob_double;
 pub mod bulk;
 pub mod canonical;
 pub mod cli;
 pub mod corpus;
 pub mod emulator;
+pub mod event_grid;
+pub mod event_hubs;
 pub mod fake_storage;
+pub mod function_app;
+pub mod functions_host;
 pub mod http;
+pub mod invocation;
 pub mod logs;
 pub mod mounts;
 pub mod naming;
+pub mod place;
 pub mod ports;
 pub mod program;
 pub mod programs;
@@ -29,8 +37,11 @@ pub mod push;
 pub mod pusher;
 pub mod random;
 pub mod scratch;
+pub mod service_bus;
 pub mod storage_double;
+pub mod store_gate;
 pub mod tools;
 pub mod trace;
 pub mod waiting;
 pub mod witness;
+mod xml;

@@ -22,17 +22,32 @@ pub struct Setup {
     environment: BTreeMap<String, OsString>,
     /// A command that is given the program to run, if there is one.
     before: Vec<OsString>,
+    arguments: Vec<OsString>,
 }
 
 impl Setup {
     pub fn new(program: PathBuf) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        Self { program, environment: BTreeMap::from([("PATH".to_owned(), path)]), before: Vec::new() }
+        Self { program, environment: BTreeMap::from([("PATH".to_owned(), path)]), before: Vec::new(), arguments: Vec::new() }
     }
 
     /// The push handler, on a free port, storing into a folder.
     pub fn gcp_function(archive: &Path) -> Self {
         Self::new(programs::gcp_function()).set("PORT", "0").set("PERSISTOR_ARCHIVE", archive)
+    }
+
+    /// The custom handler, for the functions of an app, storing into a folder or a container. Its port is the host's affair.
+    pub fn azure_function(app_root: &Path, archive: &Path) -> Self {
+        Self::new(programs::azure_function())
+            .set("FUNCTIONS_APP_ROOT_PATH", app_root)
+            .set("FUNCTIONS_CUSTOMHANDLER_PORT", "0")
+            .set("PERSISTOR_ARCHIVE", archive)
+    }
+
+    #[must_use]
+    pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
     }
 
     #[must_use]
@@ -59,7 +74,7 @@ impl Setup {
         for (file, place) in files {
             script.push_str(&format!("mount --bind '{}' '{place}'; ", file.display()));
         }
-        script.push_str("exec \"$0\"");
+        script.push_str("exec \"$0\" \"$@\"");
         self.before = ["unshare", "--mount", "sh", "-c"].map(OsString::from).into_iter().chain([script.into()]).collect();
         Some(self)
     }
@@ -91,7 +106,7 @@ impl Setup {
     pub fn spawn(&self) -> Program {
         let mut words = self.before.iter().map(OsString::as_os_str).chain([self.program.as_os_str()]);
         let mut command = Command::new(words.next().expect("the program at least"));
-        command.args(words);
+        command.args(words).args(&self.arguments);
         command.env_clear().envs(&self.environment);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("start {}: {error}", self.program.display()));

@@ -12,6 +12,11 @@ pub fn gcp_function() -> PathBuf {
     built().join("persistor-gcp-function")
 }
 
+/// The path of the Functions host's custom handler.
+pub fn azure_function() -> PathBuf {
+    built().join("persistor-azure-function")
+}
+
 /// The path of the program `persistor`.
 pub fn persistor() -> PathBuf {
     built().join("persistor")
@@ -34,7 +39,18 @@ fn built() -> &'static Path {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo)
             .current_dir(workspace)
-            .args(["build", "--quiet", "--bins", "-p", "persistor", "-p", "persistor-gcp-function", "--profile", profile])
+            .args([
+                "build",
+                "--quiet",
+                "--bins",
+                "-p",
+                "persistor",
+                "-p",
+                "persistor-gcp-function",
+                "-p",
+                "persistor-azure-function",
+            ])
+            .args(["--profile", profile])
             .arg("--target-dir")
             .arg(scratch::target())
             .status();

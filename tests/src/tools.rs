@@ -59,6 +59,26 @@ pub fn fake_gcs_server() -> Option<PathBuf> {
     or_skip(named("TEST_FAKE_GCS_SERVER").or_else(built), "fake-gcs-server is missing (tests/run tools builds it where Go is)")
 }
 
+/// Node and Azurite's script for blobs.
+#[derive(Clone, Debug)]
+pub struct AzuriteProgram {
+    pub node: PathBuf,
+    pub script: PathBuf,
+}
+
+/// Azurite, an emulator of Blob Storage, or a skip.
+pub fn azurite() -> Option<AzuriteProgram> {
+    let installed = || {
+        let folder = crate::scratch::target().join("tools/azurite/node_modules/azurite");
+        Some(folder.join("dist/src/blob/main.js")).filter(|path| path.is_file())
+    };
+    let found = named("TEST_NODE")
+        .or_else(|| on_path("node"))
+        .zip(named("TEST_AZURITE").or_else(installed))
+        .map(|(node, script)| AzuriteProgram { node, script });
+    or_skip(found, "node or Azurite is missing (tests/run tools installs it where npm is)")
+}
+
 /// Python 3, or a skip.
 pub fn python() -> Option<PathBuf> {
     or_skip(named("TEST_PYTHON").or_else(|| on_path("python3")), "python3 is missing")

@@ -1,8 +1,11 @@
 //! What no compiler sees: which crate may know which ([`arrows`]), what the sources keep to ([`sources`]), and that documents say what
-//! is so ([`documents`]), those of lines and faults too ([`lines`]).
+//! is so ([`documents`]), those of lines and faults too ([`lines`]); and that what is deployed keeps to the arithmetic beside it
+//! ([`azure_package`]).
 
 #[path = "tidy/arrows.rs"]
 mod arrows;
+#[path = "tidy/azure_package.rs"]
+mod azure_package;
 #[path = "tidy/documents.rs"]
 mod documents;
 #[path = "tidy/lines.rs"]

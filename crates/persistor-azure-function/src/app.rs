@@ -145,7 +145,7 @@ fn is_success(outcomes: &[Outcome]) -> bool {
     outcomes.iter().all(|outcome| matches!(outcome, Outcome::Stored(_) | Outcome::AlreadyStored(_)))
 }
 
-/// One line for a call, whatever the number of its messages. Keys are not said: they may hold attributes.
+/// One line for a call, whatever the number of its messages.
 fn log(function: &Function, messages: usize, outcomes: &[Outcome]) {
     let failed = |outcome: &&Outcome| matches!(outcome, Outcome::Retryable(_) | Outcome::Rejected(_));
     let not_stored = outcomes.iter().filter(failed).count();

@@ -41,8 +41,9 @@ impl AppSettings {
     /// Each may have `AzureWebJobs` in front: <https://learn.microsoft.com/azure/azure-functions/functions-reference#connections>.
     pub(crate) fn namespace(&self, connection: &str) -> Option<String> {
         [format!("AzureWebJobs{connection}"), connection.to_owned()].iter().find_map(|name| {
-            let identity = self.get(&format!("{name}__fullyQualifiedNamespace")).map(str::to_owned);
-            identity.or_else(|| endpoint(self.get(name)?)).filter(|host| !host.is_empty())
+            // The host asks for a connection string first.
+            let endpoint = self.get(name).and_then(endpoint).filter(|host| !host.is_empty());
+            endpoint.or_else(|| self.get(&format!("{name}__fullyQualifiedNamespace")).map(str::to_owned))
         })
     }
 
@@ -109,6 +110,8 @@ mod tests {
         ] {
             assert_eq!(settings(&[(name, value)]).namespace("Bus"), host, "{name}");
         }
+        let both = settings(&[("Bus", "Endpoint=sb://ns.servicebus.windows.net"), ("Bus__fullyQualifiedNamespace", "other")]);
+        assert_eq!(both.namespace("Bus"), host, "as the host chooses");
         assert_eq!(settings(&[("Bus", "UseDevelopmentEmulator=true")]).namespace("Bus"), None);
         assert_eq!(settings(&[]).namespace("Bus"), None);
     }

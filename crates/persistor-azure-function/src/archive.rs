@@ -48,7 +48,7 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Arc<dyn Writer>> {
             let location = ContainerLocation::parse(rest)?;
             Ok(Arc::new(ContainerStore::new(location, settings.access.clone(), settings.serve.write_timeout)))
         }
-        other => bail!("`{other}` is not an archive that this version can write to"),
+        other => bail!("`{other}` is not an archive that this program can write to"),
     }
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn check_url(scheme: &str, rest: &str) -> Result<(), String> {
     if scheme == BLOB_STORAGE {
         return Err(format!("`{scheme}://{rest}`: this program was built without Blob Storage (feature `blob-storage`)"));
     }
-    Err(format!("`{scheme}://` is not a kind of archive that this version can write to"))
+    Err(format!("`{scheme}://` is not a kind of archive that this program can write to"))
 }
 
 /// How many bytes of a name in the store are the archive's own.

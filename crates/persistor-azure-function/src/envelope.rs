@@ -2,8 +2,6 @@
 //!
 //! Source: the host's `ScriptInvocationContextExtensions`; nothing here has been seen of a real host.
 
-use std::ops::Range;
-
 use axum::http::StatusCode;
 use persistor_serve::{Fault, Refusal};
 
@@ -21,8 +19,8 @@ pub(crate) struct Envelope<'a> {
     pub(crate) metadata: Object<'a>,
     /// The bytes of that.
     pub(crate) metadata_bytes: usize,
-    /// Where in the body the member `Data` is, whole.
-    pub(crate) data: Range<usize>,
+    /// The member `Data`, whole.
+    pub(crate) data: &'a str,
 }
 
 /// Takes a body apart.
@@ -47,8 +45,7 @@ pub(crate) fn take_apart<'a>(body: &'a [u8], binding: &str) -> Result<Envelope<'
     }
     let metadata_bytes = metadata.len();
     let metadata = Object::parse(metadata).map_err(|_| Fault::malformed("bad-metadata", "`Metadata` is not an object"))?;
-    let start = data.as_ptr() as usize - text.as_ptr() as usize;
-    Ok(Envelope { value, metadata, metadata_bytes, data: start..start + data.len() })
+    Ok(Envelope { value, metadata, metadata_bytes, data })
 }
 
 fn not_json(error: serde_json::Error) -> Fault {

@@ -16,7 +16,7 @@ pub(crate) fn describe(event: &[u8]) -> Result<Described, Fault> {
     let not_an_event = || Fault::malformed("bad-event", "an event is not a JSON object of different names");
     let text = std::str::from_utf8(event).map_err(|_| not_an_event())?;
     let event = Object::parse(text).map_err(|_| not_an_event())?;
-    let member = |name: &str| event.get(name).filter(|value| value.starts_with('"')).map(string).transpose();
+    let member = |name: &str| event.get_exact(name).filter(|value| value.starts_with('"')).map(string).transpose();
     let id = member("id")?.filter(|id| !id.is_empty());
     let id = id.ok_or_else(|| Fault::malformed("missing-id", "an event has no text `id`"))?;
     let described = || {

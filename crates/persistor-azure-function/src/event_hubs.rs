@@ -2,10 +2,11 @@
 //!
 //! Source: the binding's `EventHubTriggerBindingStrategy`.
 
-use persistor_core::{Fidelity, Property};
+use persistor_core::{Fidelity, Property, sha256_hex};
 use persistor_serve::Fault;
 
 use crate::described::Described;
+use crate::envelope::Envelope;
 use crate::function::Cardinality;
 use crate::json_value::{Object, inner, raw_text, string};
 use crate::table::{Table, sequence, time};
@@ -45,10 +46,8 @@ pub(crate) fn describe(
             let text = text.ok_or_else(|| Fault::malformed("missing-metadata", "the call does not say `EnqueuedTimeUtc`"))?;
             let publish_time = time(&text)?;
             let whole_seconds = cardinality == Cardinality::One && publish_time.fraction().is_empty();
-            let object = |column: Option<&'_ str>| Object::parse(raw_text(column)).ok().map(|_| ());
-            if object(attributes.json(row)).is_none() {
-                return Err(Fault::malformed("bad-attributes", "`Properties` is not an object of different names"));
-            }
+            let object = Object::parse(raw_text(attributes.json(row)))
+                .map_err(|_| Fault::malformed("bad-attributes", "`Properties` is not an object of different names"))?;
             let mut kept = vec![(Property::Sequence, number.clone()), (Property::Partition, partition.clone())];
             kept.extend(partition_keys.text(row)?.map(|text| (Property::PartitionKey, text)));
             // Nothing is refused for what is only of use.
@@ -57,11 +56,10 @@ pub(crate) fn describe(
                 let text = system.get(name).filter(|value| value.starts_with('"')).and_then(|value| string(value).ok());
                 kept.extend(text.map(|text| (property, text)));
             }
-            let attributes = Object::parse(raw_text(attributes.json(row))).unwrap_or_default().attributes()?;
             Ok(Described {
                 id: id.clone(),
                 publish_time,
-                attributes,
+                attributes: object.attributes()?,
                 properties: kept,
                 fidelity: whole_seconds.then_some(Fidelity::WholeSeconds),
             })
@@ -69,6 +67,14 @@ pub(crate) fn describe(
         described().map_err(|fault: Fault| fault.of_message(&id))
     };
     Ok((0..rows).map(row).collect())
+}
+
+/// The name under which a call is kept that holds an event which cannot be read. Equal events of two partitions, or at two places of one, are
+/// two, so the data alone is not enough.
+pub(crate) fn name_of_call(envelope: &Envelope<'_>) -> String {
+    let number = ["SequenceNumber", "SequenceNumberArray"].iter().find_map(|name| envelope.metadata.get(name));
+    let place = format!("{}\n{}", partition(&envelope.metadata).unwrap_or_default(), number.unwrap_or_default());
+    format!("{}-{}.json", sha256_hex(envelope.data.as_bytes()), &sha256_hex(place.as_bytes())[..16])
 }
 
 /// The partition, without which a number is no identity.

@@ -137,12 +137,15 @@ impl Reading<'_> {
                 }
                 _ => {
                     return self.fault(
-                        "it names neither a queue (`queueName`) nor a topic (`topicName` and `subscriptionName`), or both"
+                        "it is to name either a queue (`queueName`) or a topic (`topicName` and `subscriptionName`), not both"
                             .to_owned(),
                     );
                 }
             },
             Trigger::EventHubs => {
+                if text(self.binding, "consumerGroup").is_some() {
+                    self.resolved("consumerGroup");
+                }
                 let (hub, namespace) = (self.resolved("eventHubName"), self.namespace("EventHub"));
                 let (hub, namespace) = (hub?, namespace?);
                 (format!("{namespace}/{hub}"), format!("{}.{hub}", first_label(&namespace)))
@@ -152,7 +155,8 @@ impl Reading<'_> {
                 (format!("{site}/{}", self.name), format!("{site}.{}", self.name))
             }
         };
-        Some((Entity::new(entity).ok()?, Stream::new(stream).ok()?))
+        // Each holds a separator at least.
+        Some((Entity::new(entity).expect("it is not empty"), Stream::new(stream).expect("it is not empty")))
     }
 
     /// A text of the binding, its settings put in place.
@@ -171,7 +175,13 @@ impl Reading<'_> {
 
     fn namespace(&mut self, default: &str) -> Option<String> {
         let connection = text(self.binding, "connection").unwrap_or(default);
-        let connection = match self.settings.resolve(connection) {
+        let resolved = self.settings.resolve(connection);
+        if [Ok(connection), resolved.as_deref().map_err(|_| ())].iter().flatten().any(|text| text.contains(['=', ';'])) {
+            // Its value is not shown: it holds a key.
+            return self
+                .fault("`connection` is to be the name of an app setting, and it is a connection string itself".to_owned());
+        }
+        let connection = match resolved {
             Ok(connection) => connection,
             Err(setting) => return self.fault(format!("`connection` needs the app setting `{setting}`, which is not set")),
         };

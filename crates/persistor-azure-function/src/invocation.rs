@@ -1,8 +1,8 @@
 //! A call of the host, read: the messages in it, each with its fault or without.
 
-use std::ops::Range;
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use bytes::Bytes;
 use persistor_core::Message;
 use persistor_serve::{Buffer, Fault, Held, Refusal, decode_base64, owned_bytes};
@@ -30,8 +30,8 @@ pub(crate) struct Invocation {
 #[derive(Debug)]
 pub(crate) struct Raw {
     pub(crate) body: Bytes,
-    /// The part of it that is the same in every delivery.
-    pub(crate) data: Range<usize>,
+    /// What it is called, by what is the same in every delivery of it and of no other.
+    pub(crate) name: String,
 }
 
 /// Reads a call, waiting for memory until the deadline.
@@ -41,12 +41,18 @@ pub(crate) struct Raw {
 pub(crate) async fn read(function: &Function, held: Held, deadline: Instant) -> Result<Invocation, Fault> {
     let Held { bytes: body, mut reservation } = held;
     let envelope = take_apart(&body, &function.binding)?;
-    let data = envelope.data.clone();
     let for_metadata = reservation.for_metadata(envelope.metadata_bytes, deadline).await.map_err(Refusal::from)?;
     let rows = rows(function, &envelope)?;
-    drop(envelope);
+    // That there is no memory for one of them says nothing about it.
+    if let Some(fault) =
+        rows.iter().filter_map(|row| row.as_ref().err()).find(|fault| fault.refusal.status != StatusCode::BAD_REQUEST)
+    {
+        return Err(fault.clone());
+    }
     // An event that cannot be read stops its partition for ever, unless it is kept in another way.
     let keep_raw = function.trigger == Trigger::EventHubs && rows.iter().any(Result::is_err);
+    let name = if keep_raw { event_hubs::name_of_call(&envelope) } else { String::new() };
+    drop(envelope);
     let payloads: usize = rows.iter().flatten().map(|(_, payload)| payload.capacity()).sum();
     let raw_body = if keep_raw { body.len() } else { 0 };
     let body = Some(body).filter(|_| keep_raw);
@@ -61,7 +67,7 @@ pub(crate) async fn read(function: &Function, held: Held, deadline: Instant) -> 
             Err(fault) => invocation.faults.push(fault),
         }
     }
-    invocation.raw = body.map(|body| Raw { body: owned_bytes(body, reservation), data });
+    invocation.raw = body.map(|body| Raw { body: owned_bytes(body, reservation), name });
     Ok(invocation)
 }
 
@@ -102,7 +108,12 @@ fn payload(trigger: Trigger, value: &str) -> Result<Buffer, Fault> {
         // Text in a string in a string, or in a string, or as it is.
         Trigger::EventGrid if value.starts_with('"') => {
             let once = unescape(quoted(value)?)?;
-            if once.first() == Some(&b'"') { event(text(&once)?) } else { Ok(once) }
+            if once.first() != Some(&b'"') {
+                return Ok(once);
+            }
+            let inner: &RawValue =
+                serde_json::from_str(text(&once)?).map_err(|_| Fault::malformed("bad-data", "an event is not JSON"))?;
+            event(inner.get())
         }
         Trigger::EventGrid => copy(value),
     }
@@ -118,6 +129,9 @@ fn payloads(trigger: Trigger, value: &str) -> Result<Vec<Result<Buffer, Fault>>,
     let not_an_array =
         || Fault::malformed("bad-data", "the trigger's value is not an array: is `cardinality` what function.json says?");
     let values: Vec<&RawValue> = serde_json::from_str(array).map_err(|_| not_an_array())?;
+    if values.is_empty() {
+        return Err(Fault::malformed("bad-data", "there is no message in the call"));
+    }
     let payload = |value: &&RawValue| match trigger {
         Trigger::ServiceBus | Trigger::EventHubs => decode_base64(quoted(value.get())?),
         Trigger::EventGrid => event(value.get()),
@@ -143,5 +157,5 @@ fn text(buffer: &Buffer) -> Result<&str, Fault> {
 /// What stands between the quotes of a JSON string.
 fn quoted(value: &str) -> Result<&str, Fault> {
     let inside = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    inside.ok_or_else(|| Fault::malformed("bad-base64", "a payload is not a string: is `cardinality` what function.json says?"))
+    inside.ok_or_else(|| Fault::malformed("bad-data", "a payload is not a string: is `cardinality` what function.json says?"))
 }

@@ -26,6 +26,11 @@ impl<'a> Object<'a> {
         value.copied().filter(|value| *value != "null")
     }
 
+    /// Likewise, of that very name: publishers tell names apart by their case.
+    pub(crate) fn get_exact(&self, name: &str) -> Option<&'a str> {
+        self.0.get(name).copied().filter(|value| *value != "null")
+    }
+
     /// All members as attributes.
     pub(crate) fn attributes(self) -> Result<BTreeMap<String, Attribute>, Fault> {
         self.0.into_iter().map(|(name, value)| Ok((name.into_owned(), attribute(value)?))).collect()

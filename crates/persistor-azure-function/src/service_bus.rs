@@ -1,7 +1,7 @@
 //! What the host says of Service Bus messages.
 //!
-//! Source: the binding's `ServiceBusTriggerBindingStrategy`. Left out: what belongs to one delivery, and `TransactionPartitionKey`, which in batches holds
-//! other keys.
+//! Source: the binding's `ServiceBusTriggerBindingStrategy`. Left out: what belongs to one delivery; `ExpiresAt` and `DeadLetterSource`, which are no
+//! message's own; and `TransactionPartitionKey`, which in batches holds other keys.
 
 use persistor_core::{Fidelity, Property};
 use persistor_serve::Fault;
@@ -37,6 +37,7 @@ pub(crate) fn describe(
     let numbers = table.column("SequenceNumber", rows)?;
     let times = [table.column("EnqueuedTime", rows)?, table.column("EnqueuedTimeUtc", rows)?];
     let attributes = [table.column("ApplicationProperties", rows)?, table.column("UserProperties", rows)?];
+    let message_ids = table.column("MessageId", rows)?;
     let mut properties = Vec::new();
     for (name, property) in PROPERTIES {
         properties.push((property, table.column(name, rows)?));
@@ -44,7 +45,7 @@ pub(crate) fn describe(
     let row = |row: usize| {
         let number = numbers.text(row)?;
         let number = number.ok_or_else(|| Fault::malformed("missing-metadata", "the call does not say `SequenceNumber`"))?;
-        let [_, message_id] = [&number, &properties[0].1.text(row)?.unwrap_or_default()].map(Clone::clone);
+        let message_id = message_ids.text(row)?.unwrap_or_default();
         let id = format!("{:020}-{message_id}", sequence(&number)?);
         let described = || {
             let text = times[0].text(row)?.or(times[1].text(row)?);

@@ -45,6 +45,12 @@ impl Settings {
         let root =
             resolver.value("FUNCTIONS_APP_ROOT_PATH", |text| Ok(PathBuf::from(text))).unwrap_or_else(|| PathBuf::from("."));
         let archive = resolver.value("PERSISTOR_ARCHIVE", location);
+        if under_host && !environment.is_set("PERSISTOR_ARCHIVE") {
+            resolver.fault(
+                "PERSISTOR_ARCHIVE",
+                "it is not set, and a folder of this instance, which it would be, is gone with the instance",
+            );
+        }
         #[cfg(feature = "blob-storage")]
         let access = archive::access(&mut resolver);
         #[cfg(feature = "blob-storage")]

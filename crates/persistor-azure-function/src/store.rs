@@ -18,9 +18,11 @@ pub(crate) async fn store(persist: &Persist, messages: Vec<Message>, deadline: I
     let (mut left, mut failed) = (messages, Vec::new());
     let mut pauses = Pauses::new(deadline);
     while !left.is_empty() {
-        // Cut off, nothing is known of any of them; what was stored is found by the next delivery.
+        // Cut off, nothing is known of any of them; what was stored is found by the next delivery. Why the round before failed says more.
         let Ok(round) = timeout_at(deadline, persist.persist(&left)).await else {
-            failed.resize_with(left.len(), not_in_time);
+            if failed.is_empty() {
+                failed.extend(left.iter().map(|_| not_in_time()));
+            }
             break;
         };
         failed.clear();
@@ -49,7 +51,7 @@ pub(crate) async fn store(persist: &Persist, messages: Vec<Message>, deadline: I
 pub(crate) async fn keep(persist: &Persist, raw: &Raw, deadline: Instant) -> Result<(), Error> {
     let mut pauses = Pauses::new(deadline);
     loop {
-        let kept = timeout_at(deadline, persist.keep_rejected(&raw.body[raw.data.clone()], raw.body.clone())).await;
+        let kept = timeout_at(deadline, persist.keep_rejected(&raw.name, raw.body.clone())).await;
         match kept.unwrap_or_else(|_| Err(not_in_time())) {
             Ok(_) => return Ok(()),
             Err(error) if !error.is_retryable() || !pauses.pause(1, &error).await => return Err(error),

@@ -224,6 +224,8 @@ async fn arrays_of_different_lengths_are_refused_and_nothing_is_stored() {
         let (status, body) = call(&router, &body).await;
         assert_eq!((status, &body["error"]), (400, &json!("uneven-arrays")), "{column}");
     }
+    let empty = json!({ "Data": { "m": "[]" }, "Metadata": {} });
+    assert_eq!(call(&router, &empty).await.0, 400, "there is nothing that could have been stored");
     assert_eq!(stored(&writer.store, "ns.q/").await, []);
 }
 
@@ -256,6 +258,11 @@ async fn an_event_that_cannot_be_read_is_kept_with_its_call_and_stops_nothing() 
     body["Metadata"]["sys"] = json!({ "RandGuid": "another" });
     assert_eq!(call(&router, &body).await, (200, json!({})));
     assert_eq!(stored(&writer.store, "_persistor/rejected/").await, kept);
+    // The same data elsewhere is another event.
+    let mut other = body.clone();
+    other["Metadata"]["PartitionContext"]["PartitionId"] = json!("8");
+    assert_eq!(call(&router, &other).await, (200, json!({})));
+    assert_eq!(stored(&writer.store, "_persistor/rejected/").await.len(), 2);
     // A store that cannot keep it leaves it with the broker.
     let down = failing([], 0);
     let router = app(down.clone(), function(Trigger::EventHubs, Cardinality::Many));
@@ -316,6 +323,16 @@ async fn a_sender_moves_nothing_with_what_it_writes() {
 #[tokio::test]
 async fn event_grids_text_is_kept_as_the_host_wrote_it() {
     let text = "{\r\n  \"id\": \"e/1\",\r\n  \"eventTime\": \"2026-11-22T05:50:40.1234567Z\",\r\n  \"subject\": \"s\",\r\n  \"data\": { \"id\": 7 }\r\n}";
+    // An extension of the publisher's own is not Event Grid's member, and what is no JSON at all no event.
+    let cloud = r#"{"id":"c","time":"2026-11-22T05:50:40Z","eventtime":"1999-01-01T00:00:00Z","specversion":"1.0"}"#;
+    let writer = failing([], 0);
+    let router = app(writer.clone(), function(Trigger::EventGrid, Cardinality::One));
+    assert_eq!(call(&router, &json!({ "Data": { "m": cloud }, "Metadata": {} })).await, (200, json!({})));
+    assert!(stored(&writer.store, "ns.q/2026/11/22/05/5040-c-").await.len() == 1);
+    for wrong in [r#""\é""#, r#""\u+041""#, "{", ""] {
+        let (status, reply) = call(&router, &json!({ "Data": { "m": wrong }, "Metadata": {} })).await;
+        assert_eq!(status, 400, "{wrong}: {reply}");
+    }
     for (cardinality, value) in [
         (Cardinality::One, in_string(json!(text))),
         (Cardinality::One, json!(text)),

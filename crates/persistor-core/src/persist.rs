@@ -7,7 +7,6 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::OnceCell;
 
-use crate::digest::sha256_hex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::layout::Layout;
@@ -79,13 +78,13 @@ impl Persist {
         self.layout_written.get_or_try_init(write).await.copied()
     }
 
-    /// Keeps a request that no message can be read out of, as it came: under a reserved name that `identity`, the part of it that is the
-    /// same in every delivery, gives, so that the next delivery finds it.
+    /// Keeps a request that no message can be read out of, as it came: under a reserved name of which `name` is the last part. It is to be made
+    /// of what is the same in every delivery, so that the next one finds it.
     ///
     /// # Errors
-    /// The writer's, or [`ErrorKind::Unavailable`] after the write timeout.
-    pub async fn keep_rejected(&self, identity: &[u8], request: Bytes) -> Result<Creation> {
-        let key = Key::parse(format!("{REJECTED_PREFIX}{}.json", sha256_hex(identity)))?;
+    /// The writer's, [`ErrorKind::Invalid`] for a name that is no part of a key, or [`ErrorKind::Unavailable`] after the write timeout.
+    pub async fn keep_rejected(&self, name: &str, request: Bytes) -> Result<Creation> {
+        let key = Key::parse(format!("{REJECTED_PREFIX}{name}"))?;
         let write = async {
             self.write_layout().await?;
             self.writer.create(&key, &[request], &Metadata::new(), None).await

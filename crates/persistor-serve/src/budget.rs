@@ -128,7 +128,8 @@ impl Reservation {
     pub async fn for_metadata(&mut self, metadata: usize, deadline: Instant) -> Result<u64, Full> {
         /// Texts, maps and the record's canonical forms, each escaped to up to three times the bytes.
         const COPIES: u64 = 16;
-        let room = metadata as u64 * COPIES;
+        // Two that each wanted all of it would wait for each other.
+        let room = (metadata as u64 * COPIES).min(self.shared.total / 4);
         if room > SPARE {
             self.grow_by(self.bytes + room, deadline).await?;
         }

@@ -46,6 +46,11 @@ impl Environment {
         self.values.contains_key(CLOUD_RUN)
     }
 
+    /// Whether this variable has a value.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
         self.values.get(name).map(OsString::as_os_str)
     }

@@ -4,6 +4,9 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::refusal::Refusal;
 
+/// The most characters of an id that a line of the log has.
+const LONGEST_ID: usize = 256;
+
 /// A refusal with the message id. Its reason holds no payload, and no attribute's name or value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -22,7 +25,11 @@ impl Fault {
     /// The same, of the message with this id.
     #[must_use]
     pub fn of_message(mut self, id: &str) -> Self {
-        self.message_id = Some(id.to_owned());
+        // A publisher may have chosen it, at any length.
+        self.message_id = Some(match id.char_indices().nth(LONGEST_ID) {
+            Some((end, _)) => format!("{}…", &id[..end]),
+            None => id.to_owned(),
+        });
         self
     }
 

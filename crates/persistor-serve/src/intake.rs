@@ -30,7 +30,7 @@ const FIRST: u64 = 1024 * KIB;
 pub enum Decoded {
     /// A base64-decoded copy, three quarters of the body.
     Yes,
-    /// A copy without its escapes, as large as the body, which is dropped before that is decoded.
+    /// A copy without its escapes, and what that is decoded or copied to: at most as large as the body, both.
     Unescaped,
     /// The body alone is held.
     No,
@@ -197,7 +197,7 @@ impl Decoded {
     pub fn beside(self, length: u64) -> u64 {
         match self {
             Self::Yes => length.saturating_add(length.div_ceil(4).saturating_mul(3)),
-            Self::Unescaped => length.saturating_mul(2),
+            Self::Unescaped => length.saturating_mul(3),
             Self::No => length,
         }
     }

@@ -79,7 +79,7 @@ pub const SETTINGS: &[Setting] = &[
     .of(Function::Azure),
     literal(
         "PERSISTOR_ARCHIVE",
-        "where blobs go: a folder, `gs://BUCKET/PREFIX`, `az://ACCOUNT/CONTAINER/PREFIX`, `memory:`",
+        "where blobs go: a folder, `memory:`, from Pub/Sub `gs://BUCKET/PREFIX`, on Azure `az://ACCOUNT/CONTAINER/PREFIX`",
         "./archive",
         "./archive",
     ),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
-use persistor_serve::{SETTINGS, table_markdown};
+use persistor_serve::{Function, settings_of, table_markdown};
 use persistor_tests::programs;
 
 use crate::{root, texts};
@@ -22,9 +22,12 @@ fn the_readme_has_the_table_of_settings() {
 
 #[test]
 fn help_says_every_setting_with_its_meaning_and_default() {
-    for (program, arguments) in
-        [(programs::gcp_function(), vec!["--help"]), (programs::persistor(), vec!["serve", "gcp", "--help"])]
-    {
+    for (function, program, arguments) in [
+        (Function::Gcp, programs::gcp_function(), vec!["--help"]),
+        (Function::Gcp, programs::persistor(), vec!["serve", "gcp", "--help"]),
+        (Function::Azure, programs::azure_function(), vec!["--help"]),
+        (Function::Azure, programs::persistor(), vec!["serve", "azure", "--help"]),
+    ] {
         let output = Command::new(&program).args(&arguments).output().expect("the program runs");
         let program = program.display();
         assert!(output.status.success(), "{program} {arguments:?}: {}", output.status);
@@ -32,13 +35,15 @@ fn help_says_every_setting_with_its_meaning_and_default() {
         // However the lines are broken, with or without the marks of Markdown.
         let plain = |text: &str| text.replace('`', "").split_whitespace().collect::<Vec<_>>().join(" ");
         let help = plain(&String::from_utf8_lossy(&output.stdout));
-        for setting in SETTINGS {
+        // A secret is no flag.
+        let is_flag = |secret: bool| !secret || arguments.len() == 1;
+        for setting in settings_of(function).filter(|setting| is_flag(setting.secret)) {
             assert!(help.contains(setting.name), "{program} {arguments:?} leaves out {}", setting.name);
             // A meaning and its default stand together, but for the variable's name.
             let meaning = plain(setting.meaning);
             let stands = help.match_indices(&meaning).any(|(at, _)| {
                 let behind: String = help[at + meaning.len()..].chars().take(120).collect();
-                behind.contains(&plain(setting.default))
+                behind.contains(&plain(setting.default_of(function)))
             });
             assert!(stands, "{program} {arguments:?} does not say `{meaning}` with its default: {help}");
         }

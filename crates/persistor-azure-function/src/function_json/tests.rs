@@ -100,6 +100,17 @@ fn each_fault_says_what_mends_it() {
         let faults = read("F", &text).expect_err(&text);
         assert!(faults.iter().any(|fault| fault.contains(helps)), "{text}: {faults:?}");
     }
+    let key = "Endpoint=sb://ns/;SharedAccessKey=TOPSECRET=";
+    let settings = AppSettings::new([("Pasted".into(), key.into())]);
+    for connection in ["%Pasted%", key] {
+        let text =
+            binding(&format!(r#""type":"serviceBusTrigger","dataType":"binary","queueName":"q","connection":"{connection}""#));
+        let faults = super::read("F", &text, &settings).err().expect("no name of a setting");
+        assert!(faults[0].contains("connection string itself") && !faults[0].contains("TOPSECRET"), "{faults:?}");
+    }
+    let hub = hub.replace("\"hub\"", "\"hub\",\"consumerGroup\":\"%Unset%\"");
+    let faults = read("F", &binding(&hub).replacen('{', &format!("{{{RETRY},"), 1)).expect_err("no such setting");
+    assert!(faults[0].contains("`Unset`"), "{faults:?}");
     // All of them at once.
     let faults = read("F", &binding(r#""type":"eventHubTrigger","eventHubName":"%A%","connection":"B""#)).expect_err("four");
     assert_eq!(faults.len(), 4, "{faults:?}");

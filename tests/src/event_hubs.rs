@@ -1,0 +1,148 @@
+//! A model of an event hub and of how the Functions host reads it, read in `PartitionProcessor.cs`: a batch at a time of each partition, and a checkpoint after each,
+//! whether its function succeeded or not; only a function's own retries come before that.
+
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::functions_host::FunctionsHost;
+use crate::invocation::event_hubs::{Event, invocation};
+use crate::invocation::values::Form;
+use crate::invocation::{Binding, Cardinality};
+
+/// What a function is retried by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// No policy.
+    Never,
+    /// `maxRetryCount` is -1.
+    Forever { pause: Duration },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub invoked: usize,
+    pub failed: usize,
+    /// Events behind a checkpoint.
+    pub passed: usize,
+    /// Of them, those whose function had failed: nobody will see them again.
+    pub lost: usize,
+}
+
+/// A hub with its partitions.
+#[derive(Debug)]
+pub struct Hub {
+    partitions: Vec<Partition>,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug)]
+struct Partition {
+    events: Vec<Event>,
+    /// The first event that is not behind the checkpoint.
+    checkpoint: Mutex<usize>,
+}
+
+/// A function that listens to a hub.
+#[derive(Clone, Debug)]
+pub struct Listener<'a> {
+    pub host: &'a FunctionsHost,
+    pub hub: &'a Hub,
+    pub binding: Binding,
+    pub namespace: &'a str,
+    pub form: Form,
+    pub retry: Retry,
+    pub max_event_batch_size: usize,
+}
+
+impl Hub {
+    /// A hub whose events are spread over its partitions in turn. Numbers begin anew in each, and so do times.
+    pub fn new(partitions: usize, events: impl IntoIterator<Item = Event>) -> Self {
+        let mut spread = vec![Vec::new(); partitions];
+        let start: DateTime<Utc> = "2026-11-22T05:50:40Z".parse().expect("a time");
+        for (number, event) in events.into_iter().enumerate() {
+            let partition = &mut spread[number % partitions];
+            let sequence = i64::try_from(partition.len()).expect("not so many");
+            let enqueued = start + TimeDelta::milliseconds(sequence * 250);
+            partition.push(Event { sequence, offset: (sequence * 1024).to_string(), enqueued, ..event });
+        }
+        let partitions = spread.into_iter().map(|events| Partition { events, checkpoint: Mutex::new(0) }).collect();
+        Self { partitions, counts: Mutex::default() }
+    }
+
+    pub fn counts(&self) -> Counts {
+        *self.counts.lock().expect("no thread panics with it")
+    }
+
+    /// The events of each partition.
+    pub fn events(&self) -> impl Iterator<Item = (String, &Event)> {
+        let partitions = self.partitions.iter().enumerate();
+        partitions.flat_map(|(id, partition)| partition.events.iter().map(move |event| (id.to_string(), event)))
+    }
+
+    /// Reads from the beginning again, as a consumer group without checkpoints does.
+    pub fn rewind(&self) {
+        for partition in &self.partitions {
+            *partition.checkpoint.lock().expect("no thread panics with it") = 0;
+        }
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Counts)) {
+        change(&mut self.counts.lock().expect("no thread panics with it"));
+    }
+}
+
+impl Listener<'_> {
+    /// Reads every partition to its end, each by itself.
+    pub fn drain(&self) {
+        thread::scope(|scope| {
+            for (id, partition) in self.hub.partitions.iter().enumerate() {
+                scope.spawn(move || self.read(&id.to_string(), partition));
+            }
+        });
+    }
+
+    fn read(&self, id: &str, partition: &Partition) {
+        loop {
+            let first = *partition.checkpoint.lock().expect("no thread panics with it");
+            let batch = &partition.events[first..partition.events.len().min(first + self.max_event_batch_size)];
+            if batch.is_empty() {
+                return;
+            }
+            let lost: usize = match self.binding.cardinality {
+                Cardinality::One => batch.chunks(1).map(|event| usize::from(!self.execute(id, event))).sum(),
+                Cardinality::Many => {
+                    if self.execute(id, batch) {
+                        0
+                    } else {
+                        batch.len()
+                    }
+                }
+            };
+            *partition.checkpoint.lock().expect("no thread panics with it") = first + batch.len();
+            self.hub.count(|counts| {
+                counts.passed += batch.len();
+                counts.lost += lost;
+            });
+        }
+    }
+
+    /// Invokes the function, again and again where it is retried.
+    fn execute(&self, id: &str, events: &[Event]) -> bool {
+        loop {
+            let system = self.host.system();
+            let invocation = invocation(&self.binding, self.namespace, id, self.form, &system, events);
+            let done = self.host.invoke(&invocation).is_ok();
+            self.hub.count(|counts| {
+                counts.invoked += 1;
+                counts.failed += usize::from(!done);
+            });
+            match self.retry {
+                Retry::Forever { pause } if !done => thread::sleep(pause),
+                Retry::Forever { .. } | Retry::Never => return done,
+            }
+        }
+    }
+}
