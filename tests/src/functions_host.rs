@@ -14,6 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::function_app::FunctionApp;
 use crate::http::{Connection, Request, header};
 use crate::invocation::{Invocation, System, guid};
 use crate::logs::Logs;
@@ -51,7 +52,11 @@ pub enum Failure {
 
 /// A running host; dropped, it kills its worker.
 #[derive(Debug)]
-pub struct FunctionsHost(Arc<Shared>);
+pub struct FunctionsHost {
+    shared: Arc<Shared>,
+    /// The app's folder, which a worker reads at each start.
+    app: Option<FunctionApp>,
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -85,14 +90,21 @@ struct Host {
 }
 
 impl FunctionsHost {
-    /// Starts the worker and waits until it is ready. An invocation that takes longer than `function_timeout` costs the worker its life.
+    /// Starts the worker for an app and waits until it is ready. An invocation that takes longer than `function_timeout` costs the worker its life.
     ///
     /// # Panics
     /// If it does not become ready.
-    pub fn start(setup: Setup, function_timeout: Duration) -> Self {
+    pub fn start(app: FunctionApp, setup: Setup, function_timeout: Duration) -> Self {
+        let mut host = Self::start_alone(setup, function_timeout);
+        host.app = Some(app);
+        host
+    }
+
+    /// The same for a worker that needs no app.
+    pub fn start_alone(setup: Setup, function_timeout: Duration) -> Self {
         let host = Self::new(Some(setup), ports::free(), function_timeout);
         host.start_worker();
-        let shared = host.0.clone();
+        let shared = host.shared.clone();
         thread::spawn(move || shared.watch());
         waiting::until("the worker to become ready", || {
             let state = host.lock();
@@ -123,7 +135,7 @@ impl FunctionsHost {
             faults: Vec::new(),
             ended: false,
         };
-        Self(Arc::new(Shared {
+        let shared = Shared {
             setup,
             port,
             timeout,
@@ -131,16 +143,17 @@ impl FunctionsHost {
             changed: Condvar::new(),
             idle: Mutex::default(),
             random: Mutex::new(Random::new(u64::from(port))),
-        }))
+        };
+        Self { shared: Arc::new(shared), app: None }
     }
 
     pub fn port(&self) -> u16 {
-        self.0.port
+        self.shared.port
     }
 
     /// What it adds to the next invocation.
     pub fn system(&self) -> System {
-        System::now(&mut self.0.random.lock().expect("no thread panics with it"))
+        System::now(&mut self.shared.random.lock().expect("no thread panics with it"))
     }
 
     /// Sends one invocation, and gives what came of it.
@@ -148,7 +161,7 @@ impl FunctionsHost {
     /// # Errors
     /// Where it failed.
     pub fn invoke(&self, invocation: &Invocation) -> Result<(), Failure> {
-        let result = self.0.invoke(invocation);
+        let result = self.shared.invoke(invocation);
         let mut host = self.lock();
         host.invocations += 1;
         if let Err(failure) = &result {
@@ -239,11 +252,11 @@ impl FunctionsHost {
     }
 
     fn lock(&self) -> MutexGuard<'_, Host> {
-        self.0.lock()
+        self.shared.lock()
     }
 
     fn start_worker(&self) {
-        self.0.start_worker(&mut self.lock());
+        self.shared.start_worker(&mut self.lock());
     }
 }
 
@@ -415,7 +428,8 @@ impl Drop for FunctionsHost {
         host.ended = true;
         let worker = host.worker.take();
         drop(host);
-        self.0.changed.notify_all();
+        self.shared.changed.notify_all();
         drop(worker);
+        drop(self.app.take());
     }
 }

@@ -36,7 +36,7 @@ fn host(place: &Place<'_>, binding: &Binding) -> FunctionsHost {
 fn host_with(place: &Place<'_>, binding: &Binding, settings: &[(&str, &str)]) -> FunctionsHost {
     let app = FunctionApp::with(std::slice::from_ref(binding));
     let setup = settings.iter().fold(place.setup(&app), |setup, (name, value)| setup.set(name, *value));
-    FunctionsHost::start(setup, LONG)
+    FunctionsHost::start(app, setup, LONG)
 }
 
 fn listener<'a>(host: &'a FunctionsHost, entity: &'a Entity, binding: &Binding) -> Listener<'a> {

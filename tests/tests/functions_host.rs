@@ -127,7 +127,10 @@ fn workers_are_restarted_by_their_exit_codes() {
     let program = std::env::current_exe().expect("a test knows its own path");
     let start = |code: &str| {
         let setup = Setup::new(program.clone()).set("WORKER", code);
-        FunctionsHost::start(["--exact", "worker", "--ignored", "--nocapture"].into_iter().fold(setup, Setup::argument), LONG)
+        FunctionsHost::start_alone(
+            ["--exact", "worker", "--ignored", "--nocapture"].into_iter().fold(setup, Setup::argument),
+            LONG,
+        )
     };
     let invoke_and_wait = |host: &FunctionsHost, exits: usize| {
         assert_eq!(host.invoke(&invocation()), Err(Failure::Broken));

@@ -1,6 +1,7 @@
 //! How the Functions host takes messages out of an entity, read in `ServiceBusListener.cs` and in the client's processor: one by one in parallel with locks that are
 //! renewed, or a batch at a time without.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -46,6 +47,17 @@ impl Listener<'_> {
     /// Listens until nothing is left in the entity.
     pub fn drain(&self) {
         self.listen(|| self.entity.is_empty());
+    }
+
+    /// The same, while `work` is done beside it. Where that panics, it stops listening.
+    pub fn drain_beside(&self, work: impl FnOnce()) {
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| self.listen(|| self.entity.is_empty() || over.load(Ordering::SeqCst)));
+            let on_panic = OnPanic(&over);
+            work();
+            drop(on_panic);
+        });
     }
 
     /// Listens until it is told that it is enough; what is under way is finished.
@@ -102,6 +114,14 @@ impl Listener<'_> {
     fn invoke(&self, deliveries: &[Delivery]) -> bool {
         let system = self.host.system();
         self.host.invoke(&invocation(&self.binding, self.namespace, self.form, &system, deliveries)).is_ok()
+    }
+}
+
+struct OnPanic<'a>(&'a AtomicBool);
+
+impl Drop for OnPanic<'_> {
+    fn drop(&mut self) {
+        self.0.store(thread::panicking(), Ordering::SeqCst);
     }
 }
 

@@ -1,7 +1,6 @@
 //! Bad days: a store that fails, hangs, is slow or loses its replies, and a program that is killed.
 
 use std::collections::BTreeSet;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use persistor_tests::azurite::{ACCOUNT, Azurite};
@@ -178,8 +177,7 @@ fn kill(place: &Place<'_>, cardinality: Cardinality, messages: usize, kills: usi
     }));
     let host = host_with(place, &binding, &LIMITS);
     let mut random = Random::new(7);
-    thread::scope(|scope| {
-        let listening = scope.spawn(|| listener(&host, &entity, &binding).drain());
+    listener(&host, &entity, &binding).drain_beside(|| {
         for kill in 1..=kills {
             entity.wait_for_completed(kill * messages / (kills + 1) + random.between(0, messages / kills / 4));
             host.kill_worker();
@@ -199,7 +197,6 @@ fn kill(place: &Place<'_>, cardinality: Cardinality, messages: usize, kills: usi
                 host.replace();
             }
         }
-        listening.join().expect("a listener does not panic");
     });
     let broken = host.failures().get(&Failure::Broken).copied().unwrap_or_default();
     assert!(broken > 0, "no kill met an invocation on its way");
@@ -236,15 +233,13 @@ fn a_program_that_is_asked_to_end_is_started_again() {
     let host = host_with(&place, &binding, &LIMITS);
     let entity = Entity::new(Rules { max_delivery_count: 1000, ..Rules::default() });
     entity.send((0..2000).map(|number| Message::new(number.to_string(), number.to_string())));
-    thread::scope(|scope| {
-        let listening = scope.spawn(|| listener(&host, &entity, &binding).drain());
+    listener(&host, &entity, &binding).drain_beside(|| {
         for round in 1..=4 {
             // In the middle of its work.
             entity.wait_for_completed(entity.counts().completed + 50);
             host.terminate_worker();
             persistor_tests::waiting::until("the program to end", || (host.exits().len() >= round).then_some(()));
         }
-        listening.join().expect("a listener does not panic");
     });
     assert!(host.exits().iter().all(|status| status.code() == Some(200)), "{:?}", host.exits());
     assert_eq!((host.starts(), host.has_stopped()), (5, false));
@@ -263,7 +258,7 @@ fn an_identity_that_may_only_create_is_enough() {
         .set("AZURE_STORAGE_SERVICE_ENDPOINT", double.endpoint())
         .set("AZURE_STORAGE_SAS_TOKEN", persistor_tests::azurite::sas("c"));
     let setup = LIMITS.iter().fold(setup, |setup, (name, value)| setup.set(name, *value));
-    let host = FunctionsHost::start(setup, crate::LONG);
+    let host = FunctionsHost::start(app, setup, crate::LONG);
     for exists in [
         "409-blob-already-exists",
         "409-immutable-policy",

@@ -50,8 +50,7 @@ fn outage(azurite: &Azurite, name: &str, binding: &Binding, deadline: Duration, 
     entity.send((0..200).map(|number| Message::new(number.to_string(), number.to_string())));
     let host = host_with(&place, binding, &settings);
     gate.arm(|_| true, usize::MAX, Fate::Answered(Reply::fixture("503-server-busy").answer()));
-    thread::scope(|scope| {
-        scope.spawn(|| Listener { options: shipped(), ..listener(&host, &entity, binding) }.drain());
+    Listener { options: shipped(), ..listener(&host, &entity, binding) }.drain_beside(|| {
         thread::sleep(PACE.real(HOUR));
         gate.open();
     });

@@ -103,7 +103,8 @@ fn the_shipped_functions_store() {
             .set("ServiceBusSubscriptionName", "archive")
             .set("ServiceBusQueueName", "orders");
         let place = Place::folder();
-        let host = FunctionsHost::start(place.setup(&app), LONG);
+        let setup = place.setup(&app);
+        let host = FunctionsHost::start(app, setup, LONG);
         let entity = Entity::new(Rules::default());
         entity.send((0..50).map(|number| Message::new(number.to_string(), vec![number])));
         listener(&host, &entity, &binding).drain();
