@@ -50,14 +50,15 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// The program for an app, storing here. In a container it may create and read: Azurite says no word of a blob that is there to one that may create only.
+    /// The program for an app, storing here. In a container it may create and write: to one that may create only, Azurite does not say that a blob is there, and answers as
+    /// if it might not be made.
     pub fn setup(&self, app: &FunctionApp) -> Setup {
         let setup = app.setup(&self.archive());
         match &self.0 {
             Kind::Folder(_) => setup,
             Kind::Container { port, .. } => setup
                 .set("AZURE_STORAGE_SERVICE_ENDPOINT", azurite::endpoint(*port))
-                .set("AZURE_STORAGE_SAS_TOKEN", azurite::sas("cr")),
+                .set("AZURE_STORAGE_SAS_TOKEN", azurite::sas("cw")),
         }
     }
 

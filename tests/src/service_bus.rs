@@ -178,8 +178,6 @@ impl Entity {
     }
 
     fn settle(&self, delivery: &Delivery, settle: impl FnOnce(&mut State, i64)) -> bool {
-        // There and back again.
-        std::thread::sleep(self.rules.pace.real(Duration::from_millis(10)));
         let mut state = self.lock();
         state.expire(&self.rules);
         let held = state.held.get(&delivery.sequence).and_then(|held| held.lock.as_ref());

@@ -73,7 +73,10 @@ impl Listener<'_> {
             for _ in 0..threads {
                 scope.spawn(|| {
                     while !enough() {
-                        if sessions {
+                        if self.host.has_stopped() {
+                            // Its listeners have stopped with it.
+                            thread::sleep(Duration::from_millis(5));
+                        } else if sessions {
                             self.serve_session(&enough);
                         } else {
                             self.serve(None);
@@ -88,7 +91,7 @@ impl Listener<'_> {
         let Some(session) = self.entity.accept_session() else {
             return thread::sleep(Duration::from_millis(5));
         };
-        while !enough() && self.serve(Some(&session)) {}
+        while !enough() && !self.host.has_stopped() && self.serve(Some(&session)) {}
         self.entity.release_session(&session);
     }
 
@@ -104,6 +107,8 @@ impl Listener<'_> {
             return false;
         }
         let result = self.invoke(&deliveries);
+        // To the broker and back, for all of them at once.
+        thread::sleep(self.entity.rules.pace.real(Duration::from_millis(10)));
         for delivery in &deliveries {
             // A lock that was lost meanwhile settles nothing: it comes again.
             let _ = if result { self.entity.complete(delivery) } else { self.entity.abandon(delivery) };

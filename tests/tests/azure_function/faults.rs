@@ -1,6 +1,7 @@
 //! Bad days: a store that fails, hangs, is slow or loses its replies, and a program that is killed.
 
 use std::collections::BTreeSet;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use persistor_tests::azurite::{ACCOUNT, Azurite};
@@ -180,6 +181,8 @@ fn kill(place: &Place<'_>, cardinality: Cardinality, messages: usize, kills: usi
     listener(&host, &entity, &binding).drain_beside(|| {
         for kill in 1..=kills {
             entity.wait_for_completed(kill * messages / (kills + 1) + random.between(0, messages / kills / 4));
+            // Wherever it is then.
+            thread::sleep(Duration::from_millis(random.number() % 25));
             host.kill_worker();
             let all = entity.all();
             // Looked at after the kill: nothing that comes later is held against it.

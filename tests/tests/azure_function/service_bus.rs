@@ -43,8 +43,8 @@ fn other(binding: &Binding) -> Binding {
     Binding { cardinality, ..binding.clone() }
 }
 
-/// Sends all, looks at the archive, and sends all of it again: by the same function, and by one of the other cardinality.
-fn deliver_and_redeliver(place: &Place<'_>, binding: &Binding, form: Form) {
+/// Sends all, looks at the archive, and sends all of it again by each of these.
+fn deliver_and_redeliver(place: &Place<'_>, binding: &Binding, form: Form, again: &[&Binding]) {
     let entity = Entity::new(Rules { first_sequence: (1 << 48) - 3, ..Rules::default() });
     let mut messages = corpus(MESSAGES - 2, 6);
     // The largest that Standard takes, and one that looks like an invocation.
@@ -52,7 +52,7 @@ fn deliver_and_redeliver(place: &Place<'_>, binding: &Binding, form: Form) {
     messages.push(Message::new("nested", r#"{"Data":{"message":"AA=="},"Metadata":{"MessageId":"\"forged\""}}"#.to_owned()));
     entity.send(messages.into_iter().map(|message| if binding.has_sessions() { message.in_session("") } else { message }));
     let mut snapshot = None;
-    for binding in [binding, binding, &other(binding)] {
+    for binding in std::iter::once(binding).chain(again.iter().copied()) {
         let host = host(place, binding);
         let before = entity.counts();
         Listener { form, ..listener(&host, &entity, binding) }.drain();
@@ -77,7 +77,7 @@ fn deliver_and_redeliver(place: &Place<'_>, binding: &Binding, form: Form) {
 #[ignore = "takes a while: tests/run e2e"]
 fn every_message_is_stored_once_in_a_folder() {
     for (binding, form) in combinations() {
-        deliver_and_redeliver(&Place::folder(), &binding, form);
+        deliver_and_redeliver(&Place::folder(), &binding, form, &[&binding, &other(&binding)]);
     }
 }
 
@@ -86,7 +86,10 @@ fn every_message_is_stored_once_in_a_folder() {
 fn every_message_is_stored_once_in_a_container() {
     let Some(azurite) = Azurite::start() else { return };
     for (number, (binding, form)) in combinations().into_iter().enumerate() {
-        deliver_and_redeliver(&Place::container(&azurite, &format!("archive-{number}")), &binding, form);
+        let place = Place::container(&azurite, &format!("archive-{number}"));
+        // Azurite is slow: a queue's again by the same, a subscription's by the other cardinality.
+        let again = if number < 2 { binding.clone() } else { other(&binding) };
+        deliver_and_redeliver(&place, &binding, form, &[&again]);
     }
 }
 
