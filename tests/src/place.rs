@@ -42,6 +42,10 @@ impl<'a> Place<'a> {
         Self(Kind::Container { azurite, container: name.to_owned(), port })
     }
 
+    pub fn is_folder(&self) -> bool {
+        matches!(self.0, Kind::Folder(_))
+    }
+
     /// As `PERSISTOR_ARCHIVE`.
     pub fn archive(&self) -> PathBuf {
         match &self.0 {

