@@ -16,6 +16,8 @@ pub enum Form {
     Doubled,
     /// As the documentation's sample shows it: JSON as it is.
     Plain,
+    /// As hosts of years ago did, whose source has no case for dates: these are carried as JSON strings too, and keep their fractions.
+    Older,
 }
 
 /// A value of .NET.
@@ -44,12 +46,14 @@ impl Value {
     pub fn written(self, form: Form) -> Option<Json> {
         Some(match self {
             Self::Bytes(bytes) => Json::Text(STANDARD.encode(bytes)),
+            Self::Time(time) if form == Form::Older => Json::Text(Json::Text(ticks(time)).compact()),
+            Self::OffsetTime(time) if form == Form::Older => Json::Text(Json::Text(ticks(time) + "+00:00").compact()),
             // Parsed from their own `ToString()`: whole seconds, and the kind is lost.
             Self::Time(time) => Json::Text(whole_seconds(time)),
             Self::OffsetTime(time) => Json::Text(whole_seconds(time) + "+00:00"),
             Self::Json(Json::Null) => return None,
             Self::Json(object @ Json::Object(_)) => object,
-            Self::Json(other) if form == Form::Doubled => Json::Text(other.compact()),
+            Self::Json(other) if form != Form::Plain => Json::Text(other.compact()),
             Self::Json(other) => other,
         })
     }
@@ -95,6 +99,10 @@ mod tests {
             assert_eq!(value.written(Form::Plain).expect("a value").compact(), plain);
         }
         assert_eq!(Value::Json(Json::Null).written(Form::Doubled), None);
+        let older = |value: Value| value.written(Form::Older).expect("a value").compact();
+        assert_eq!(older(Value::Time(at)), r#""\"2026-11-22T05:50:40.1234567\"""#);
+        assert_eq!(older(Value::OffsetTime(at)), r#""\"2026-11-22T05:50:40.1234567+00:00\"""#);
+        assert_eq!(older(Value::number(1)), r#""1""#);
     }
 
     #[test]

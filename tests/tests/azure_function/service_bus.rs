@@ -9,14 +9,14 @@ use persistor_tests::cli::Cli;
 use persistor_tests::function_app::{FunctionApp, NAMESPACE};
 use persistor_tests::functions_host::FunctionsHost;
 use persistor_tests::invocation::service_bus::{Message, Property};
-use persistor_tests::invocation::values::Form;
+use persistor_tests::invocation::values::{Form, ticks};
 use persistor_tests::invocation::{Binding, Cardinality};
 use persistor_tests::place::Place;
 use persistor_tests::random::Random;
 use persistor_tests::scratch;
 use persistor_tests::service_bus::corpus::{LARGEST, corpus, typed};
 use persistor_tests::service_bus::listener::Listener;
-use persistor_tests::service_bus::stored::{assert_stored, attribute};
+use persistor_tests::service_bus::stored::{assert_stored, attribute, id};
 use persistor_tests::service_bus::{Entity, Rules};
 
 use crate::{LONG, host, host_with, listener, queue};
@@ -117,6 +117,28 @@ fn the_shipped_functions_store() {
         entity.send((0..50).map(|number| Message::new(number.to_string(), vec![number])));
         listener(&host, &entity, &binding).drain();
         assert_stored(&place.read_sound(), &entity, &binding, NAMESPACE);
+    }
+}
+
+/// Times that come with their fraction are kept with it, and name the same key.
+#[test]
+fn hosts_that_give_fractions_are_understood() {
+    let (place, binding) = (Place::folder(), queue(Cardinality::One));
+    for form in [Form::Older, Form::Doubled] {
+        let entity = Entity::new(Rules::default());
+        entity.send((0..20).map(|number| Message::new(number.to_string(), vec![number])));
+        let host = host(&place, &binding);
+        Listener { form, ..listener(&host, &entity, &binding) }.drain();
+        let archive = place.read_sound();
+        let stored = archive.by_id();
+        assert_eq!(stored.len(), 20);
+        for (sequence, (message, enqueued)) in entity.all() {
+            // What came first stands.
+            let stored = stored[id(sequence, &message).as_str()];
+            assert_eq!(stored.text("publish_time"), ticks(enqueued) + "Z");
+            let lost = stored.member("fidelity").to_string();
+            assert_eq!(lost, if enqueued.timestamp_subsec_nanos() == 0 { r#"["whole-seconds"]"# } else { "[]" });
+        }
     }
 }
 
