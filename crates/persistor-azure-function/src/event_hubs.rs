@@ -2,14 +2,14 @@
 //!
 //! Source: the binding's `EventHubTriggerBindingStrategy`.
 
-use persistor_core::{Fidelity, Property, sha256_hex};
+use persistor_core::{Property, sha256_hex};
 use persistor_serve::Fault;
 
 use crate::described::Described;
 use crate::envelope::Envelope;
 use crate::function::Cardinality;
 use crate::json_value::{Object, inner, raw_text, string};
-use crate::table::{Table, sequence, time};
+use crate::table::{Table, fidelity, sequence, time};
 
 /// Texts among the broker's own properties that are kept as they are, under AMQP's names.
 const PROPERTIES: [(&str, Property); 6] = [
@@ -38,16 +38,10 @@ pub(crate) fn describe(
     let attributes = table.column("Properties", rows)?;
     let system = table.column("SystemProperties", rows)?;
     let row = |row: usize| {
-        let number = numbers.text(row)?;
-        let number = number.ok_or_else(|| Fault::malformed("missing-metadata", "the call does not say `SequenceNumber`"))?;
+        let number = numbers.required(row, "SequenceNumber")?;
         let id = format!("{partition}-{:020}", sequence(&number)?);
         let described = || {
-            let text = times.text(row)?;
-            let text = text.ok_or_else(|| Fault::malformed("missing-metadata", "the call does not say `EnqueuedTimeUtc`"))?;
-            let publish_time = time(&text)?;
-            let whole_seconds = cardinality == Cardinality::One && publish_time.fraction().is_empty();
-            let object = Object::parse(raw_text(attributes.json(row)))
-                .map_err(|_| Fault::malformed("bad-attributes", "`Properties` is not an object of different names"))?;
+            let publish_time = time(&times.required(row, "EnqueuedTimeUtc")?)?;
             let mut kept = vec![(Property::Sequence, number.clone()), (Property::Partition, partition.clone())];
             kept.extend(partition_keys.text(row)?.map(|text| (Property::PartitionKey, text)));
             // Nothing is refused for what is only of use.
@@ -58,10 +52,10 @@ pub(crate) fn describe(
             }
             Ok(Described {
                 id: id.clone(),
+                fidelity: fidelity(cardinality, &publish_time),
                 publish_time,
-                attributes: object.attributes()?,
+                attributes: attributes.attributes(row, "Properties")?,
                 properties: kept,
-                fidelity: whole_seconds.then_some(Fidelity::WholeSeconds),
             })
         };
         described().map_err(|fault: Fault| fault.of_message(&id))

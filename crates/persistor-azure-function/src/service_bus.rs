@@ -3,13 +3,13 @@
 //! Source: the binding's `ServiceBusTriggerBindingStrategy`. Left out: what belongs to one delivery; `ExpiresAt` and `DeadLetterSource`, which are no
 //! message's own; and `TransactionPartitionKey`, which in batches holds other keys.
 
-use persistor_core::{Fidelity, Property};
+use persistor_core::Property;
 use persistor_serve::Fault;
 
 use crate::described::Described;
 use crate::function::Cardinality;
-use crate::json_value::{Object, raw_text};
-use crate::table::{Table, sequence, time};
+use crate::json_value::Object;
+use crate::table::{Table, fidelity, sequence, time};
 
 /// Texts that are kept as they are.
 const PROPERTIES: [(&str, Property); 9] = [
@@ -43,28 +43,26 @@ pub(crate) fn describe(
         properties.push((property, table.column(name, rows)?));
     }
     let row = |row: usize| {
-        let number = numbers.text(row)?;
-        let number = number.ok_or_else(|| Fault::malformed("missing-metadata", "the call does not say `SequenceNumber`"))?;
+        let number = numbers.required(row, "SequenceNumber")?;
         let message_id = message_ids.text(row)?.unwrap_or_default();
         let id = format!("{:020}-{message_id}", sequence(&number)?);
         let described = || {
-            let text = times[0].text(row)?.or(times[1].text(row)?);
-            let text = text.ok_or_else(|| Fault::malformed("missing-metadata", "the call does not say `EnqueuedTime`"))?;
-            let publish_time = time(&text)?;
-            let whole_seconds = cardinality == Cardinality::One && publish_time.fraction().is_empty();
-            let object = attributes[0].json(row).or(attributes[1].json(row));
-            let object = Object::parse(raw_text(object))
-                .map_err(|_| Fault::malformed("bad-attributes", "`ApplicationProperties` is not an object of different names"))?;
+            let publish_time = time(&match times[0].text(row)? {
+                Some(zoned) => zoned,
+                None => times[1].required(row, "EnqueuedTimeUtc")?,
+            })?;
+            let [named, older] = &attributes;
+            let attributes = if named.json(row).is_some() { named } else { older };
             let mut kept = vec![(Property::Sequence, number.clone())];
             for (property, column) in &properties {
                 kept.extend(column.text(row)?.map(|text| (*property, text)));
             }
             Ok(Described {
                 id: id.clone(),
+                fidelity: fidelity(cardinality, &publish_time),
                 publish_time,
-                attributes: object.attributes()?,
+                attributes: attributes.attributes(row, "ApplicationProperties")?,
                 properties: kept,
-                fidelity: whole_seconds.then_some(Fidelity::WholeSeconds),
             })
         };
         described().map_err(|fault: Fault| fault.of_message(&id))

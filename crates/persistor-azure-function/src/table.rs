@@ -2,13 +2,14 @@
 //! of many, where each column is an array named after it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use persistor_core::PublishTime;
+use persistor_core::{Attribute, Fidelity, PublishTime};
 use persistor_serve::Fault;
 use serde_json::value::RawValue;
 
 use crate::function::Cardinality;
-use crate::json_value::{Object, inner, string};
+use crate::json_value::{Object, inner, raw_text, string};
 
 /// The columns of a call.
 #[derive(Debug)]
@@ -67,6 +68,24 @@ impl Column {
     pub(crate) fn text(&self, row: usize) -> Result<Option<String>, Fault> {
         self.json(row).map(|json| if json.starts_with('"') { string(json) } else { Ok(json.to_owned()) }).transpose()
     }
+
+    /// A row's value as text, which has to be there; `name` is the column's.
+    pub(crate) fn required(&self, row: usize, name: &str) -> Result<String, Fault> {
+        self.text(row)?.ok_or_else(|| Fault::malformed("missing-metadata", format!("the call does not say `{name}`")))
+    }
+
+    /// A row's value as attributes, none where there is no value; `name` is the column's.
+    pub(crate) fn attributes(&self, row: usize, name: &str) -> Result<BTreeMap<String, Attribute>, Fault> {
+        let object = Object::parse(raw_text(self.json(row)));
+        object
+            .map_err(|_| Fault::malformed("bad-attributes", format!("`{name}` is not an object of different names")))?
+            .attributes()
+    }
+}
+
+/// What the way in could not give of a time: the host cuts the fraction off a single message's.
+pub(crate) fn fidelity(cardinality: Cardinality, time: &PublishTime) -> Option<Fidelity> {
+    (cardinality == Cardinality::One && time.fraction().is_empty()).then_some(Fidelity::WholeSeconds)
 }
 
 /// A time as .NET writes it: with and without a fraction, with and without a zone, which then is UTC.
