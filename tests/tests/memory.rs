@@ -142,9 +142,12 @@ fn assert_peak(memory_mib: u64, rounds: &[usize], size: usize, at_first_try: Opt
             limit / MIB,
         );
         assert!(peak <= limit, "{peak} B of {limit} B");
-        // Else they were not in flight together, and this shows nothing.
-        let together = at_first_try.is_none_or(|count| peak > (count * size) as u64);
-        assert!(together, "{peak} B cannot have held all payloads");
+        if let Some(count) = at_first_try {
+            // Else they were not in flight together, and this shows nothing. Of bodies without a length the program reads no more at a time than
+            // leave room for one of the largest size: 50 within 256 MiB.
+            let together = if chunked { count / 2 } else { count };
+            assert!(peak > (together * size) as u64, "{peak} B cannot have held {together} payloads");
+        }
         assert!(at_first_try.is_none_or(|count| chunked || count == stored_first), "{stored_first} at the first try");
         assert_eq!(Archive::read_sound(&root).by_id().len(), sent);
     }
