@@ -42,24 +42,30 @@ impl FunctionApp {
     /// # Panics
     /// If it has no such function.
     pub fn shipped(function: &str) -> Self {
-        let mut app = Self::empty();
-        let mut found = false;
+        let (app, functions) = Self::shipped_whole();
+        assert!(functions.iter().any(|name| name == function), "the shipped app has no function {function}");
+        let others = functions.iter().filter(|name| *name != function);
+        others.fold(app, |app, name| app.set(&format!("AzureWebJobs.{name}.Disabled"), "1"))
+    }
+
+    /// The app that we ship, with the names of its functions, and without any settings.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    pub fn shipped_whole() -> (Self, Vec<String>) {
+        let app = Self::empty();
+        let mut functions = Vec::new();
         for entry in fs::read_dir(shipped_folder()).expect("the shipped app is there") {
             let path = entry.expect("list").path();
             let name = path.file_name().and_then(|name| name.to_str()).expect("names are text").to_owned();
             if path.join("function.json").is_file() {
                 let text = fs::read_to_string(path.join("function.json")).expect("a function.json");
                 app.write(&format!("{name}/function.json"), &serde_json::from_str(&text).expect("it is JSON"));
-                if name == function {
-                    found = true;
-                } else {
-                    app = app.set(&format!("AzureWebJobs.{name}.Disabled"), "1");
-                }
+                functions.push(name);
             }
         }
-        assert!(found, "the shipped app has no function {function}");
         app.write("host.json", &shipped_host_json());
-        app
+        (app, functions)
     }
 
     fn empty() -> Self {

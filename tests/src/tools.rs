@@ -79,6 +79,26 @@ pub fn azurite() -> Option<AzuriteProgram> {
     or_skip(found, "node or Azurite is missing (tests/run tools installs it where npm is)")
 }
 
+/// Terraform, and how it is told where providers are, if not in their registry.
+#[derive(Clone, Debug)]
+pub struct Terraform {
+    pub program: PathBuf,
+    /// For `TF_CLI_CONFIG_FILE`.
+    pub configuration: Option<PathBuf>,
+}
+
+/// Terraform, or a skip.
+pub fn terraform() -> Option<Terraform> {
+    let found = named("TEST_TERRAFORM").or_else(|| on_path("terraform"));
+    let terraform = |program| Terraform { program, configuration: named("TEST_TERRAFORM_CONFIG") };
+    or_skip(found.map(terraform), "terraform is missing")
+}
+
+/// checkov, which knows what is risky in a Terraform configuration, or a skip.
+pub fn checkov() -> Option<PathBuf> {
+    or_skip(named("TEST_CHECKOV").or_else(|| on_path("checkov")), "checkov is missing (tests/run tools installs it where pip is)")
+}
+
 /// Python 3, or a skip.
 pub fn python() -> Option<PathBuf> {
     or_skip(named("TEST_PYTHON").or_else(|| on_path("python3")), "python3 is missing")

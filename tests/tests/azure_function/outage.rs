@@ -14,6 +14,7 @@ use persistor_tests::naming::default_key;
 use persistor_tests::service_bus::listener::{Listener, Options};
 use persistor_tests::service_bus::stored::id;
 use persistor_tests::service_bus::{Counts, Entity, Pace, Rules};
+use persistor_tests::terraform::Terraform;
 
 use crate::{LONG, listener, queue};
 
@@ -37,8 +38,39 @@ fn shipped() -> Options {
     }
 }
 
+/// How an entity and the app before it are made.
+#[derive(Clone, Copy, Debug)]
+struct Deployment {
+    deadline: Duration,
+    lock: Duration,
+    max_delivery_count: u32,
+    options: Options,
+}
+
+/// What `terraform/azure` plans where nothing else is said, or a skip.
+fn planned() -> Option<Deployment> {
+    let plan = Terraform::copy()?.plan_of_defaults("azure");
+    let app = plan.resources("azapi_resource")["azapi_resource.app"]["body"]["properties"]["siteConfig"]["appSettings"].clone();
+    let setting = |name: &str| {
+        let found = app.as_array().and_then(|settings| settings.iter().find(|setting| setting["name"] == name));
+        found.and_then(|setting| setting["value"].as_str()).unwrap_or_else(|| panic!("the plan has no {name}: {app}")).to_owned()
+    };
+    let subscription = plan.resource("azurerm_servicebus_subscription");
+    assert_eq!(subscription["lock_duration"], "PT5M");
+    let deadline = setting("PERSISTOR_DEADLINE").strip_suffix('s').and_then(|text| text.parse().ok()).map(Duration::from_secs);
+    let count = subscription["max_delivery_count"].as_u64().and_then(|count| u32::try_from(count).ok());
+    let calls = setting("AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls").parse().expect("a number");
+    Some(Deployment {
+        deadline: deadline.expect("seconds"),
+        lock: 5 * MINUTE,
+        max_delivery_count: count.expect("a number"),
+        options: Options { max_concurrent_calls: calls, ..shipped() },
+    })
+}
+
 /// An hour of nothing but refusals; then the store is back. Gives what became of the messages.
-fn outage(binding: &Binding, deadline: Duration, lock: Duration, max_delivery_count: u32) -> Counts {
+fn outage(binding: &Binding, deployment: Deployment) -> Counts {
+    let Deployment { deadline, lock, max_delivery_count, options } = deployment;
     let double = BlobDouble::start(ACCOUNT, "archive");
     let app = FunctionApp::with(std::slice::from_ref(binding));
     // The shipped times, by the broker's clock.
@@ -53,7 +85,7 @@ fn outage(binding: &Binding, deadline: Duration, lock: Duration, max_delivery_co
     // More than are ever in flight together: those that wait cost nothing.
     entity.send((0..MESSAGES).map(|number| Message::new(number.to_string(), number.to_string())));
     double.next(usize::MAX, Reply::fixture("503-server-busy"));
-    Listener { options: shipped(), ..listener(&host, &entity, binding) }.drain_beside(|| {
+    Listener { options, ..listener(&host, &entity, binding) }.drain_beside(|| {
         thread::sleep(PACE.real(60 * MINUTE));
         double.clear();
     });
@@ -70,29 +102,30 @@ fn outage(binding: &Binding, deadline: Duration, lock: Duration, max_delivery_co
     counts
 }
 
-/// With a deadline of four minutes, an hour is sixteen deliveries of each message in flight: the 2,000 that we say are far away, and the ten that Azure gives by itself are
-/// not enough.
+/// With a deadline of four minutes, an hour is sixteen deliveries of each message in flight: the 2,000 that Terraform plans are far away, and the ten that Azure gives by itself
+/// are not enough.
 #[test]
-#[ignore = "takes a while: tests/run e2e"]
+#[ignore = "takes a while, needs Terraform: tests/run e2e"]
 fn an_hour_without_a_store_dead_letters_nothing() {
+    let Some(planned) = planned() else { return };
     let (one, many) = (queue(Cardinality::One), queue(Cardinality::Many));
     let (one, many) = (&one, &many);
-    let [shipped, short, ten, batches] = thread::scope(|scope| {
-        let threads = [
-            scope.spawn(move || outage(one, 4 * MINUTE, 5 * MINUTE, 2000)),
-            // Nobody made the lock longer: the host renews it.
-            scope.spawn(move || outage(one, 4 * MINUTE, MINUTE, 2000)),
-            // Broken on purpose: by Azure's own count, messages die.
-            scope.spawn(move || outage(one, 4 * MINUTE, MINUTE, 10)),
-            scope.spawn(move || outage(many, Duration::from_secs(45), MINUTE, 2000)),
-        ];
-        threads.map(|thread| thread.join().expect("an outage does not panic"))
+    // Nobody made the lock longer: the host renews it.
+    let short_lock = Deployment { lock: MINUTE, ..planned };
+    // Broken on purpose: by Azure's own count, messages die.
+    let ten_deliveries = Deployment { max_delivery_count: 10, ..short_lock };
+    let batches = Deployment { deadline: Duration::from_secs(45), options: shipped(), ..short_lock };
+    let [planned, short, ten, batches] = thread::scope(|scope| {
+        let threads = [(one, planned), (one, short_lock), (one, ten_deliveries), (many, batches)]
+            .map(|(binding, deployment)| scope.spawn(move || (deployment, outage(binding, deployment))));
+        threads.map(|thread| {
+            let (deployment, counts) = thread.join().expect("an outage does not panic");
+            let Deployment { deadline, lock, max_delivery_count, .. } = deployment;
+            eprintln!("deadline {deadline:?}, lock {lock:?}, at most {max_delivery_count} deliveries: {counts:?}");
+            counts
+        })
     });
-    eprintln!("one by one, a lock of 5 min, at most 2000 deliveries: {shipped:?}");
-    eprintln!("one by one, a lock of 1 min, at most 2000 deliveries: {short:?}");
-    eprintln!("one by one, a lock of 1 min, at most 10 deliveries: {ten:?}");
-    eprintln!("batches of 32, a lock of 1 min, at most 2000 deliveries: {batches:?}");
-    for counts in [shipped, short] {
+    for counts in [planned, short] {
         assert_eq!((counts.completed, counts.dead_lettered), (MESSAGES, 0));
         assert!(counts.most_deliveries >= 2, "there was no outage");
     }

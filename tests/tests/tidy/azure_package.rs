@@ -7,14 +7,15 @@ use std::process::Command;
 use std::time::Duration;
 
 use persistor_serve::SETTINGS;
-use persistor_tests::tools;
+use persistor_tests::{package, programs, tools};
 use serde_json::Value;
 
 use crate::{files, root};
 
 const APP: &str = "deploy/azure-function";
 const PROGRAM: &str = "persistor-azure-function";
-const FUNCTIONS: [&str; 4] = ["EventGrid", "EventHubs", "ServiceBusQueue", "ServiceBusTopic"];
+const FUNCTIONS: [&str; 6] =
+    ["EventGrid", "EventHubs", "ServiceBusQueue", "ServiceBusQueueSessions", "ServiceBusTopic", "ServiceBusTopicSessions"];
 const MIB: u64 = 1 << 20;
 /// The most bytes beside the payloads that the program takes of a call.
 const MOST_METADATA: u64 = 64 * MIB;
@@ -93,6 +94,16 @@ fn every_function_keeps_bytes_and_every_failed_batch() {
 }
 
 #[test]
+fn entities_with_sessions_have_functions_that_differ_in_nothing_else() {
+    for name in ["ServiceBusQueue", "ServiceBusTopic"] {
+        let mut function = json(&format!("{name}/function.json"));
+        let sessions = function["bindings"][0]["isSessionsEnabled"].take();
+        function["bindings"][0]["isSessionsEnabled"] = true.into();
+        assert_eq!((sessions, function), (false.into(), json(&format!("{name}Sessions/function.json"))), "{name}");
+    }
+}
+
+#[test]
 fn readers_find_each_app_setting_and_each_number_in_the_readme() {
     let readme = std::fs::read_to_string(root().join(APP).join("README.md")).expect("a README");
     let mut names = Vec::new();
@@ -151,30 +162,18 @@ fn what_comes_at_once_fits() {
 }
 
 #[test]
-fn the_package_has_what_the_host_starts_and_always_the_same_bytes() {
+fn the_package_has_what_the_host_starts() {
     let Some(python) = tools::python() else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let program = folder.path().join("stand-in");
-    std::fs::write(&program, "not a program").expect("write");
-    // What is packed is the file, also where a link leads to it.
-    let link = folder.path().join("link");
-    std::os::unix::fs::symlink(&program, &link).expect("link");
-    let build = |program: &Path, name: &str| {
-        let package = folder.path().join(name);
-        let build = root().join(APP).join("build");
-        let output = Command::new(&python).arg(build).arg("--program").args([program, &package]).output().expect("python runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        (package, String::from_utf8(output.stderr).expect("text"))
-    };
-    let (package, said) = build(&program, "first.zip");
-    assert!(said.contains("no program for Linux on x86-64"), "{said}");
-    let (again, _) = build(&link, "second.zip");
-    assert_eq!(std::fs::read(&package).expect("read"), std::fs::read(&again).expect("read"));
+    let (program, output) = (programs::azure_function(), folder.path().join("package.zip"));
+    let arguments = ["azure".as_ref(), output.as_os_str(), "--any-glibc".as_ref(), "--program".as_ref(), program.as_os_str()];
+    let made = package::build(&arguments.map(Path::new)).expect("python is there");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
     let script = "import json, sys, zipfile\n\
                   for entry in zipfile.ZipFile(sys.argv[1]).infolist():\n\
                   \x20   print(json.dumps([entry.filename, oct(entry.external_attr >> 16), entry.create_system, entry.file_size]))";
-    let output = Command::new(&python).args(["-c", script]).arg(&package).output().expect("python runs");
+    let output = Command::new(&python).args(["-c", script]).arg(&output).output().expect("python runs");
     let text = String::from_utf8(output.stdout).expect("text");
     let entries: Vec<(String, String, u8, u64)> = text.lines().map(|line| serde_json::from_str(line).expect("a line")).collect();
     let mut expected: BTreeMap<String, &str> = FUNCTIONS.map(|name| (format!("{name}/function.json"), "0o100644")).into();
@@ -184,12 +183,9 @@ fn the_package_has_what_the_host_starts_and_always_the_same_bytes() {
     assert_eq!((found, entries.len()), (expected, FUNCTIONS.len() + 2));
     assert!(entries.is_sorted() && entries.iter().all(|(_, _, system, _)| *system == 3), "{entries:?}");
     let sizes: BTreeMap<_, _> = entries.iter().map(|(name, _, _, size)| (name.as_str(), *size)).collect();
-    assert_eq!(sizes[PROGRAM], "not a program".len() as u64);
+    assert_eq!(sizes[PROGRAM], std::fs::metadata(program).expect("it is there").len());
 
     let host = json("host.json");
     assert_eq!(host["customHandler"]["description"]["defaultExecutablePath"], PROGRAM);
     assert_eq!((&host["version"], &host["extensionBundle"]["version"]), (&"2.0".into(), &"[4.*, 5.0.0)".into()));
-    let left: Vec<_> =
-        std::fs::read_dir(folder.path()).expect("list").map(|entry| entry.expect("an entry").file_name()).collect();
-    assert_eq!(left.len(), 4, "nothing half-made stays: {left:?}");
 }
