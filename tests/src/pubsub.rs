@@ -7,7 +7,7 @@ use bytes::Bytes;
 use google_cloud_auth::credentials::{Credentials, anonymous};
 use google_cloud_pubsub::client::{Publisher, Subscriber, SubscriptionAdmin, TopicAdmin};
 use google_cloud_pubsub::model::push_config::NoWrapper;
-use google_cloud_pubsub::model::{ExpirationPolicy, Message, PushConfig, RetryPolicy};
+use google_cloud_pubsub::model::{Message, PushConfig};
 use tokio::runtime::Runtime;
 
 use crate::emulator::Emulator;
@@ -20,16 +20,6 @@ const IN_FLIGHT: usize = 32 << 20;
 pub struct Publication {
     pub payload: Bytes,
     pub attributes: BTreeMap<String, String>,
-}
-
-/// On what terms a subscription delivers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
-    pub ack_deadline_seconds: i32,
-    /// How long what is not acknowledged is kept.
-    pub retention: Duration,
-    /// The shortest and the longest pause before another delivery.
-    pub backoff: (Duration, Duration),
 }
 
 /// A project of the emulator, reached through Google's client.
@@ -75,20 +65,6 @@ impl Pubsub {
     pub fn create_unwrapped_push(&self, name: &str, topic: &str, url: &str, deadline_seconds: i32) -> String {
         let bare = NoWrapper::new().set_write_metadata(true);
         self.create(name, topic, PushConfig::new().set_push_endpoint(url).set_no_wrapper(bare), deadline_seconds)
-    }
-
-    /// The same on these terms, for ever: it does not expire, and nothing is dead-lettered.
-    pub fn create_push_on(&self, name: &str, topic: &str, url: &str, terms: Terms) -> String {
-        let subscription = format!("projects/persistor/subscriptions/{name}");
-        let duration = |time: Duration| google_cloud_wkt::Duration::try_from(time).expect("not so long");
-        let backoff =
-            RetryPolicy::new().set_minimum_backoff(duration(terms.backoff.0)).set_maximum_backoff(duration(terms.backoff.1));
-        let create = self.subscriptions.create_subscription().set_name(&subscription).set_topic(topic);
-        let create = create.set_push_config(PushConfig::new().set_push_endpoint(url)).set_retry_policy(backoff);
-        let create = create.set_ack_deadline_seconds(terms.ack_deadline_seconds).set_expiration_policy(ExpirationPolicy::new());
-        let create = create.set_message_retention_duration(duration(terms.retention));
-        self.runtime.block_on(create.send()).expect("create subscription");
-        subscription
     }
 
     fn create(&self, name: &str, topic: &str, push: PushConfig, deadline_seconds: i32) -> String {

@@ -131,6 +131,11 @@ impl Report {
         let plan = self.plans.get(&(file.to_owned(), run.to_owned()));
         Plan(plan.unwrap_or_else(|| panic!("{file} has no plan `{run}`: {:#?}", self.faults)).clone())
     }
+
+    /// What all runs planned.
+    pub fn plans(&self) -> impl Iterator<Item = Plan> {
+        self.plans.values().cloned().map(Plan)
+    }
 }
 
 impl Plan {
