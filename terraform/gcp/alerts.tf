@@ -33,12 +33,12 @@ locals {
     }
 
     refused = {
-      title    = "pushes are refused (4xx)"
+      title    = "pushes are refused (4xx but 429)"
       severity = "ERROR"
       used     = true
       conditions = [{
-        title    = "replies 4xx in 15 minutes"
-        filter   = "${local.pushes} AND metric.labels.response_class = \"remote_server_4xx\" AND ${local.of_subscriptions.all}"
+        title    = "replies 4xx but 429 in 15 minutes"
+        filter   = "${local.pushes} AND metric.labels.response_class = \"remote_server_4xx\" AND metric.labels.response_code != \"429\" AND ${local.of_subscriptions.all}"
         period   = "900s"
         aligner  = "ALIGN_DELTA"
         reducer  = "REDUCE_SUM"
@@ -49,30 +49,42 @@ locals {
         A 4xx is delivered again like every failure, for 31 days. By its code in the log of ${var.name}:
 
         - 401, 403: the push identity may not invoke the service. `terraform apply` puts the binding back.
-        - 429: all `max_instances` are busy. Raise it.
         - 400: a message that cannot be read, or `PERSISTOR_PUSH` that is not as the subscription pushes. The log has the reason and, where legible, the message id.
         - 404: the push endpoint's path is not one stream. 413: a body above 32 MiB.
       TEXT
     }
 
     failing = {
-      title    = "pushes fail (5xx)"
+      title    = "pushes fail (5xx or 429)"
       severity = "ERROR"
       used     = true
-      conditions = [{
-        title    = "more than 5 replies 5xx, or none in time, in 15 minutes"
-        filter   = "${local.pushes} AND metric.labels.response_class = one_of(\"remote_server_5xx\",\"deadline_exceeded\",\"unreachable\",\"internal\",\"invalid\") AND ${local.of_subscriptions.all}"
-        period   = "900s"
-        aligner  = "ALIGN_DELTA"
-        reducer  = "REDUCE_SUM"
-        above    = 5
-        duration = "0s"
-      }]
+      # Two conditions, so that neither filter needs an OR. A few 429 are usual while instances are started.
+      conditions = [
+        {
+          title    = "more than 5 replies 5xx, or none in time, in 15 minutes"
+          filter   = "${local.pushes} AND metric.labels.response_class = one_of(\"remote_server_5xx\",\"deadline_exceeded\",\"unreachable\",\"internal\",\"invalid\") AND ${local.of_subscriptions.all}"
+          period   = "900s"
+          aligner  = "ALIGN_DELTA"
+          reducer  = "REDUCE_SUM"
+          above    = 5
+          duration = "0s"
+        },
+        {
+          title    = "more than 5 replies 429 in 15 minutes"
+          filter   = "${local.pushes} AND metric.labels.response_class = \"remote_server_4xx\" AND metric.labels.response_code = \"429\" AND ${local.of_subscriptions.all}"
+          period   = "900s"
+          aligner  = "ALIGN_DELTA"
+          reducer  = "REDUCE_SUM"
+          above    = 5
+          duration = "0s"
+        },
+      ]
       text = <<-TEXT
         The service or the store fails; messages stay with Pub/Sub and are delivered again.
 
         - 503 with `not-stored` in the log: Cloud Storage failed or refused, and the line names the permission where one is missing. Does the bucket ${local.bucket} exist, and may ${var.name}-runtime create objects there? Is a key for it disabled?
         - 503 with `busy`: messages are larger than `largest_message`. Raise `memory_mib`, or lower `concurrency`.
+        - 429: all `max_instances` are busy, as they are while a backlog is stored. If it stays, raise it.
         - 500 or 504: look for the last lines before; an instance that was killed for its memory is said in the log.
       TEXT
     }
@@ -112,7 +124,7 @@ locals {
     ramp = {
       title    = "the bucket's writes near its limit"
       severity = "WARNING"
-      used     = true
+      used     = !strcontains(var.key_template, "{shard") # With a shard, so many are usual.
       conditions = [{
         title    = "more than 800 writes a second for 5 minutes"
         filter   = "metric.type = \"storage.googleapis.com/api/request_count\" AND metric.labels.method = \"WriteObject\" AND resource.type = \"gcs_bucket\" AND resource.labels.bucket_name = \"${local.bucket}\""

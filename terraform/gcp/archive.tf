@@ -3,7 +3,7 @@ locals {
   archive = "gs://${local.bucket}${var.prefix == "" ? "" : "/${var.prefix}"}"
 }
 
-# The archive. Nothing here deletes a blob or a bucket with blobs in it: `force_destroy` is not an input, and the bucket itself goes only after
+# The archive. Nothing here deletes a blob but what `retention_days` says, nor a bucket with blobs in it: `force_destroy` is not an input, and the bucket itself goes only after
 # `archive_deletion_policy` was changed and applied.
 resource "google_storage_bucket" "archive" {
   #checkov:skip=CKV_GCP_62:Access logs are a bucket of their own that grows with every message; Cloud Audit Logs tell who read what where they are switched on
@@ -28,7 +28,7 @@ resource "google_storage_bucket" "archive" {
     for_each = var.undeletable_days[*]
     content {
       retention_period = tostring(retention_policy.value * 86400)
-      is_locked        = var.undeletable_for_good
+      is_locked        = var.undeletable_for_good != ""
     }
   }
 
@@ -55,17 +55,19 @@ resource "google_storage_bucket" "archive" {
   depends_on = [google_project_service.this, google_kms_crypto_key_iam_member.storage]
 }
 
-# It is read while planning, so the Storage API must be on before; in a new project it is.
+# The buckets' agent. It is read while planning, so the Storage API must be on before; in a new project it is.
 data "google_storage_project_service_account" "this" {
-  count = var.kms_key != null && var.bucket == null ? 1 : 0
+  count = var.kms_key != null && (var.bucket == null || local.packed) ? 1 : 0
 
   project = var.project
 }
 
 resource "google_kms_crypto_key_iam_member" "storage" {
-  count = var.kms_key != null && var.bucket == null ? 1 : 0
+  count = var.kms_key != null && (var.bucket == null || local.packed) ? 1 : 0
 
   crypto_key_id = var.kms_key
   role          = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
   member        = data.google_storage_project_service_account.this[0].member
+
+  depends_on = [google_project_service.this]
 }

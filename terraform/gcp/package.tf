@@ -20,7 +20,14 @@ resource "google_storage_bucket" "package" {
   force_destroy               = true
   labels                      = var.labels
 
-  depends_on = [google_project_service.this]
+  dynamic "encryption" {
+    for_each = var.kms_key[*]
+    content {
+      default_kms_key_name = encryption.value
+    }
+  }
+
+  depends_on = [google_project_service.this, google_kms_crypto_key_iam_member.storage]
 }
 
 # A release's package, for which there is no other provider. What is not what `sha256` says never gets the name that is uploaded.

@@ -1,5 +1,5 @@
 resource "google_project_service" "this" {
-  for_each = var.enable_apis ? toset(["iam", "monitoring", "pubsub", "run", "storage"]) : []
+  for_each = var.enable_apis ? toset(concat(["iam", "monitoring", "pubsub", "run", "storage"], var.kms_key == null ? [] : ["cloudkms"])) : []
 
   project            = var.project
   service            = "${each.key}.googleapis.com"

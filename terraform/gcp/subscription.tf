@@ -59,7 +59,7 @@ resource "google_pubsub_subscription" "this" {
     }
   }
 
-  # Otherwise the first pushes are refused, and come again later than they need to.
+  # Otherwise the first pushes are refused, and come again later than they need to; and a destroy that stops at the subscription would have taken the rights away.
   depends_on = [
     google_cloud_run_v2_service_iam_member.push,
     google_service_account_iam_member.pubsub_agent,

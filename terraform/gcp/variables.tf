@@ -74,9 +74,9 @@ variable "streams" {
 
   validation {
     condition = alltrue([for stream in values(var.streams) :
-      can(regex("^[A-Za-z][A-Za-z0-9._~+%-]{2,254}$", stream.topic)) if stream.create_topic
+      can(regex("^[A-Za-z][A-Za-z0-9._~+%-]{2,254}$", stream.topic)) && !startswith(stream.topic, "goog") if stream.create_topic
     ])
-    error_message = "With `create_topic = true`, `topic` is the short name of a new topic, such as \"orders\": 3 to 255 characters, a letter first. The project is `project`."
+    error_message = "With `create_topic = true`, `topic` is the short name of a new topic, such as \"orders\": 3 to 255 characters, a letter first, and not \"goog\" at the beginning. The project is `project`."
   }
 
   validation {
@@ -88,8 +88,18 @@ variable "streams" {
 
   # A topic has a name in one of two forms; both are compared in full.
   validation {
-    condition     = length(distinct([for stream in values(var.streams) : stream.create_topic ? "projects/${var.project}/topics/${stream.topic}" : stream.topic if stream.filter == null])) == length([for stream in values(var.streams) : stream if stream.filter == null])
-    error_message = "Two streams have the same topic: every message would be stored, and paid for, twice. Leave one of them out, or give each of them a `filter`."
+    condition = alltrue([for stream in values(var.streams) :
+      length([for topic in [for other in values(var.streams) : other.create_topic ? "projects/${var.project}/topics/${other.topic}" : other.topic] : topic
+        if topic == (stream.create_topic ? "projects/${var.project}/topics/${stream.topic}" : stream.topic)
+      ]) == 1
+      if stream.filter == null
+    ])
+    error_message = "Two streams have the same topic, and one of them has no `filter`: what both get would be stored, and paid for, twice. Leave one of them out, or give each of them a `filter`."
+  }
+
+  validation {
+    condition     = alltrue([for stream, one in var.streams : !contains(keys(var.streams), "${stream}-dead-letters") if one.dead_letters])
+    error_message = "A stream with `dead_letters` has a second subscription, whose name ends with \"-dead-letters\", and another stream has that name. Name the other one differently, such as \"orders-dead\" beside \"orders\"."
   }
 
   validation {
@@ -128,6 +138,12 @@ variable "key_template" {
   validation {
     condition     = can(regex("\\{stream\\}", var.key_template)) && can(regex("\\{time:%Y.*%m.*%d.*\\}", var.key_template)) && can(regex("\\{id\\}.*\\{digest\\}$", var.key_template))
     error_message = "`key_template` holds `{stream}`, `{id}` and a date down to the day, and ends with `{digest}`, such as \"{stream}/{time:%Y/%m/%d/%H/%M%S}-{id}-{digest}\". All its rules are in FORMAT.md; the service checks them when it starts."
+  }
+
+  # Of all that is a field, no brace is left.
+  validation {
+    condition     = !can(regex("[{}]", replace(var.key_template, "/\\{(stream|id|digest|time:[^}]*|attribute:[^|}]+\\|[^}]*|shard:[1-8])\\}/", "")))
+    error_message = "`key_template` has a field that there is not. There are `{stream}`, `{time:%Y/%m/%d/%H/%M%S}`, `{id}`, `{attribute:NAME|DEFAULT}`, `{shard:2}` and `{digest}`."
   }
 }
 
@@ -332,7 +348,7 @@ variable "soft_delete_days" {
 }
 
 variable "retention_days" {
-  description = "Days after its publish time at which a message is deleted. Without it nothing ever expires."
+  description = "Days after its publish time at which a message is deleted, what is stored already included. It stays, and is paid for, `soft_delete_days` longer. Without it nothing ever expires."
   type        = number
   default     = null
 
@@ -350,6 +366,11 @@ variable "retention_days" {
   validation {
     condition     = var.retention_days == null || var.bucket == null
     error_message = "`retention_days` is for a bucket that is made here. Leave it out (null), and set a lifecycle rule with `daysSinceCustomTime` on the bucket of your own."
+  }
+
+  validation {
+    condition     = var.retention_days == null || var.soft_delete_days >= 7
+    error_message = "`retention_days` deletes what is stored already, too, within about a day. Set soft_delete_days = 30 beside it: without soft delete, a wrong number would be final."
   }
 }
 
@@ -370,19 +391,24 @@ variable "undeletable_days" {
 }
 
 variable "undeletable_for_good" {
-  description = "Whether `undeletable_days` is locked. **This can never be undone**: not by its owner, not by Google; it can only be lengthened, and the bucket stays until its last blob is old enough."
-  type        = bool
-  default     = false
+  description = "Locks `undeletable_days` if it says, word for word, `nobody can ever shorten or remove this policy`. **This can never be undone**: not by its owner, not by Google; it can only be lengthened, and the bucket stays until its last blob is old enough."
+  type        = string
+  default     = ""
   nullable    = false
 
   validation {
-    condition     = !var.undeletable_for_good || var.undeletable_days != null
+    condition     = contains(["", "nobody can ever shorten or remove this policy"], var.undeletable_for_good)
+    error_message = "`undeletable_for_good` locks `undeletable_days`, which can never be undone. Leave it out; if the lock is meant, say undeletable_for_good = \"nobody can ever shorten or remove this policy\"."
+  }
+
+  validation {
+    condition     = var.undeletable_for_good == "" || var.undeletable_days != null
     error_message = "`undeletable_for_good` locks `undeletable_days`, which is not set. Set it, such as undeletable_days = 90, without the lock at first: a lock can never be undone."
   }
 }
 
 variable "kms_key" {
-  description = "Full name of a key in Cloud KMS, in the bucket's location, with which the archive and new topics are encrypted. Cloud Storage's agent, and Pub/Sub's for new topics, are granted its use. Who destroys the key destroys the archive."
+  description = "Full name of a key in Cloud KMS, in `region`, with which new buckets (the archive's and the packages') and new topics are encrypted. Cloud Storage's agent, and Pub/Sub's for new topics, are granted its use. Who destroys the key destroys the archive."
   type        = string
   default     = null
 
@@ -392,15 +418,15 @@ variable "kms_key" {
   }
 
   validation {
-    condition     = var.kms_key == null || var.bucket == null || anytrue([for stream in values(var.streams) : stream.create_topic || stream.dead_letters])
-    error_message = "`kms_key` would encrypt nothing: the bucket is an existing one, and no topic is made. Leave it out (null), and set the key on the bucket of your own."
+    condition     = var.kms_key == null || var.bucket == null || var.package.image == null || anytrue([for stream in values(var.streams) : stream.create_topic || stream.dead_letters])
+    error_message = "`kms_key` would encrypt nothing: the bucket is an existing one, and neither a topic nor a bucket for packages is made. Leave it out (null), and set the key on the bucket of your own."
   }
 }
 
 # Keeping what is there.
 
 variable "archive_deletion_policy" {
-  description = "What becomes of a bucket that was made here when Terraform is to delete it: `PREVENT` fails, `ABANDON` leaves it where it is, `DELETE` deletes it if it is empty. Nothing here ever deletes a blob."
+  description = "What becomes of a bucket that was made here when Terraform is to delete it: `PREVENT` fails, `ABANDON` leaves it where it is, `DELETE` deletes it if it is empty. Nothing here ever deletes a blob but what `retention_days` says."
   type        = string
   default     = "PREVENT"
   nullable    = false

@@ -76,7 +76,7 @@ run "locked" {
 
   variables {
     undeletable_days     = 90
-    undeletable_for_good = true
+    undeletable_for_good = "nobody can ever shorten or remove this policy"
     retention_days       = 365
   }
 
@@ -107,8 +107,8 @@ run "key" {
   }
 
   assert {
-    condition     = google_storage_bucket.archive[0].encryption[0].default_kms_key_name == var.kms_key
-    error_message = "The archive is encrypted with the key."
+    condition     = google_storage_bucket.archive[0].encryption[0].default_kms_key_name == var.kms_key && google_storage_bucket.package[0].encryption[0].default_kms_key_name == var.kms_key
+    error_message = "The archive is encrypted with the key, and so are packages."
   }
   assert {
     condition     = google_kms_crypto_key_iam_member.storage[0].crypto_key_id == var.kms_key && google_kms_crypto_key_iam_member.storage[0].role == "roles/cloudkms.cryptoKeyEncrypterDecrypter" && google_kms_crypto_key_iam_member.storage[0].member == "serviceAccount:service-123456789012@gs-project-accounts.iam.gserviceaccount.com"
@@ -117,6 +117,42 @@ run "key" {
   assert {
     condition     = length(google_kms_crypto_key_iam_member.pubsub) == 0
     error_message = "Without new topics, Pub/Sub's agent needs no key."
+  }
+  assert {
+    condition     = contains(keys(google_project_service.this), "cloudkms")
+    error_message = "The API that grants the key's use is on."
+  }
+}
+
+# An existing bucket has what key it has.
+run "key_of_packages" {
+  command = plan
+
+  variables {
+    bucket  = "shared-archive"
+    kms_key = "projects/keys/locations/europe-west1/keyRings/ring/cryptoKeys/archive"
+  }
+
+  assert {
+    condition     = google_storage_bucket.package[0].encryption[0].default_kms_key_name == var.kms_key && length(google_kms_crypto_key_iam_member.storage) == 1
+    error_message = "Packages are encrypted with the key where the archive's bucket is an existing one, too."
+  }
+}
+
+# An image needs no bucket, so nothing of Cloud Storage needs the key.
+run "key_without_buckets" {
+  command = plan
+
+  variables {
+    bucket  = "shared-archive"
+    kms_key = "projects/keys/locations/europe-west1/keyRings/ring/cryptoKeys/archive"
+    streams = { orders = { topic = "orders", create_topic = true } }
+    package = { image = "europe-west1-docker.pkg.dev/my-project/apps/persistor@sha256:0000000000000000000000000000000000000000000000000000000000000000" }
+  }
+
+  assert {
+    condition     = length(google_kms_crypto_key_iam_member.storage) == 0 && length(google_kms_crypto_key_iam_member.pubsub) == 1
+    error_message = "Cloud Storage's agent may use the key only where a bucket is made with it."
   }
 }
 

@@ -125,6 +125,10 @@ run "defaults" {
     error_message = "A probe is answered before the next one."
   }
   assert {
+    condition     = google_cloud_run_v2_service.this.template[0].containers[0].startup_probe[0].failure_threshold == 30 && google_cloud_run_v2_service.this.template[0].containers[0].startup_probe[0].period_seconds == 2 && google_cloud_run_v2_service.this.template[0].containers[0].liveness_probe[0].failure_threshold == 3 && google_cloud_run_v2_service.this.template[0].containers[0].liveness_probe[0].period_seconds == 30
+    error_message = "The service has a minute to start, and is restarted after a minute and a half without an answer."
+  }
+  assert {
     condition     = google_cloud_run_v2_service.this.template[0].timeout == "60s" && google_cloud_run_v2_service.this.template[0].max_instance_request_concurrency == 10
     error_message = "A request has 60 seconds, an instance 10 of them."
   }

@@ -65,4 +65,30 @@ run "everything" {
     condition     = output.archive == "gs://my-project-audit/audit/v1" && google_storage_bucket_iam_member.readers.bucket == "my-project-audit"
     error_message = "Everything, and readers of this archive only."
   }
+  assert {
+    condition     = module.archive.subscriptions == { north = "audit-north", orders = "audit-orders" } && module.archive.dead_letter_subscriptions == { orders = "audit-orders-dead-letters" }
+    error_message = "Two streams, one of them with dead letters."
+  }
+  assert {
+    condition     = keys(module.archive.alerts) == ["backlog", "dead_letters", "failing", "ramp", "refused", "silent"]
+    error_message = "Every alert."
+  }
+}
+
+# What no output of it tells is read from its text.
+run "everything_by_its_text" {
+  command = plan
+
+  module {
+    source = "./tests/sources"
+  }
+
+  assert {
+    condition = alltrue([for line in [
+      "create_topic += true", "ordering += true", "filter += \"attributes.tenant", "may_rest += true", "image = var.image", "kms_key += var.kms_key", "soft_delete_days = 90",
+      "undeletable_days = 90", "retention_days += 3650", "labels += \\{ team", "notification_channels = \\[google_monitoring_notification_channel.mail.name\\]",
+      "# undeletable_for_good = \"nobody can ever shorten or remove this policy\"",
+    ] : can(regex("\n +(package = \\{ )?${line}", output.everything))])
+    error_message = "It shows what the README says, and the lock only where it is not in force."
+  }
 }

@@ -79,6 +79,40 @@ run "no_other_bindings" {
   }
 }
 
+# No mock asks for an order: it is read from the text.
+run "rights_before_use" {
+  command = plan
+
+  module {
+    source = "./tests/sources"
+  }
+
+  assert {
+    condition     = alltrue([for bucket in ["archive", "package"] : contains(output.depends_on["google_storage_bucket.${bucket}"], "google_kms_crypto_key_iam_member.storage")])
+    error_message = "Cloud Storage's agent may use the key before a bucket is made with it."
+  }
+  assert {
+    condition     = alltrue([for topic in ["this", "dead_letters"] : contains(output.depends_on["google_pubsub_topic.${topic}"], "google_kms_crypto_key_iam_member.pubsub")])
+    error_message = "Pub/Sub's agent may use the key before a topic is made with it."
+  }
+  assert {
+    condition     = alltrue([for right in ["google_cloud_run_v2_service_iam_member.push", "google_service_account_iam_member.pubsub_agent"] : contains(output.depends_on["google_pubsub_subscription.this"], right)])
+    error_message = "Pushes are let in before there are some, and as long as there are some."
+  }
+  assert {
+    condition     = alltrue([for right in ["google_storage_bucket_iam_member.runtime", "google_storage_bucket_iam_member.run_agent"] : contains(output.depends_on["google_cloud_run_v2_service.this"], right)])
+    error_message = "Cloud Run's agent may read the package, and the service store, before the service starts."
+  }
+  assert {
+    condition = alltrue([for made in [
+      "google_cloud_run_v2_service.this", "google_kms_crypto_key_iam_member.storage", "google_monitoring_alert_policy.this", "google_project_iam_custom_role.reader", "google_project_iam_custom_role.replayer",
+      "google_project_service_identity.pubsub", "google_project_service_identity.run", "google_pubsub_topic.dead_letters", "google_pubsub_topic.this", "google_service_account.push",
+      "google_service_account.runtime", "google_storage_bucket.archive", "google_storage_bucket.package",
+    ] : contains(output.depends_on[made], "google_project_service.this")])
+    error_message = "An API is on before it is asked."
+  }
+}
+
 run "recovery" {
   command = plan
 

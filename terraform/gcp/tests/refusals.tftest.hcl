@@ -396,10 +396,32 @@ run "lock_of_nothing" {
   command = plan
 
   variables {
-    undeletable_for_good = true
+    undeletable_for_good = "nobody can ever shorten or remove this policy"
   }
 
   expect_failures = [var.undeletable_for_good]
+}
+
+run "lock_with_one_word" {
+  command = plan
+
+  variables {
+    undeletable_days     = 90
+    undeletable_for_good = "true"
+  }
+
+  expect_failures = [var.undeletable_for_good]
+}
+
+run "retention_without_soft_delete" {
+  command = plan
+
+  variables {
+    retention_days   = 365
+    soft_delete_days = 0
+  }
+
+  expect_failures = [var.retention_days]
 }
 
 run "soft_delete_of_a_day" {
@@ -418,6 +440,7 @@ run "key_for_nothing" {
   variables {
     bucket  = "shared-archive"
     kms_key = "projects/keys/locations/europe-west1/keyRings/ring/cryptoKeys/archive"
+    package = { image = "europe-west1-docker.pkg.dev/p/r/i" }
   }
 
   expect_failures = [var.kms_key]
@@ -465,6 +488,32 @@ run "new_topic_twice" {
     streams = {
       orders = { topic = "orders", create_topic = true }
       again  = { topic = "projects/my-project/topics/orders" }
+    }
+  }
+
+  expect_failures = [var.streams]
+}
+
+run "topic_twice_with_one_filter" {
+  command = plan
+
+  variables {
+    streams = {
+      orders = { topic = "projects/shop/topics/orders" }
+      north  = { topic = "projects/shop/topics/orders", filter = "attributes.tenant = \"north\"", filter_drops_messages = true }
+    }
+  }
+
+  expect_failures = [var.streams]
+}
+
+run "name_of_dead_letters" {
+  command = plan
+
+  variables {
+    streams = {
+      orders              = { topic = "projects/shop/topics/orders", dead_letters = true }
+      orders-dead-letters = { topic = "projects/shop/topics/other" }
     }
   }
 
@@ -592,6 +641,46 @@ run "new_topic_in_full" {
   }
 
   expect_failures = [var.streams]
+}
+
+run "new_topic_of_google" {
+  command = plan
+
+  variables {
+    streams = { orders = { topic = "google-orders", create_topic = true } }
+  }
+
+  expect_failures = [var.streams]
+}
+
+run "template_with_unknown_field" {
+  command = plan
+
+  variables {
+    key_template = "{foo}/{stream}/{time:%Y/%m/%d}-{id}-{digest}"
+  }
+
+  expect_failures = [var.key_template]
+}
+
+run "template_with_shard_of_no_size" {
+  command = plan
+
+  variables {
+    key_template = "{shard}/{stream}/{time:%Y/%m/%d}-{id}-{digest}"
+  }
+
+  expect_failures = [var.key_template]
+}
+
+run "template_with_attribute_without_default" {
+  command = plan
+
+  variables {
+    key_template = "{attribute:tenant}/{stream}/{time:%Y/%m/%d}-{id}-{digest}"
+  }
+
+  expect_failures = [var.key_template]
 }
 
 run "template_without_id" {

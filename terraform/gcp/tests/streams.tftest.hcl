@@ -145,11 +145,11 @@ run "template" {
   command = plan
 
   variables {
-    key_template = "{shard:2}/{stream}/{time:%Y/%m/%d/%H/%M%S}-{id}-{digest}"
+    key_template = "{shard:2}/{attribute:tenant|none}/{stream}/{time:%Y/%m/%d/%H/%M%S}-{id}-{digest}"
   }
 
   assert {
-    condition     = local.environment.PERSISTOR_KEY_TEMPLATE == "{shard:2}/{stream}/{time:%Y/%m/%d/%H/%M%S}-{id}-{digest}"
+    condition     = local.environment.PERSISTOR_KEY_TEMPLATE == "{shard:2}/{attribute:tenant|none}/{stream}/{time:%Y/%m/%d/%H/%M%S}-{id}-{digest}"
     error_message = "The template reaches the program."
   }
 }

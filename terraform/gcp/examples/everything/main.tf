@@ -1,4 +1,4 @@
-# Every option: a new topic with ordering and dead letters, a key of your own, a retention policy, expiry, a channel for alerts, an image.
+# What else can be asked for: a new topic with ordering and dead letters, a key of your own, a retention policy, expiry, a channel for alerts, an image.
 
 terraform {
   required_version = ">= 1.9"
@@ -82,8 +82,8 @@ module "archive" {
   soft_delete_days = 90
   undeletable_days = 90
   retention_days   = 3650
-  # Once set and applied, undeletable_days can never be shortened again, and the bucket stays until its last blob is old enough.
-  undeletable_for_good = true
+  # The lock. Once applied, undeletable_days can never be shortened again, and the bucket stays until its last blob is old enough.
+  # undeletable_for_good = "nobody can ever shorten or remove this policy"
 
   notification_channels = [google_monitoring_notification_channel.mail.name]
 }
