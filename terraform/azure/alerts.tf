@@ -12,12 +12,15 @@ locals {
     local.queue == null ? {} : { (local.queue.name) = coalesce(one(data.azurerm_servicebus_queue.own[*].max_size_in_megabytes), 1024) },
   )
 
+  # Of these in a Standard namespace the provider tells a sixteenth of the size.
+  partitioned = coalesce(one(concat(data.azurerm_servicebus_topic.existing[*].partitioning_enabled, data.azurerm_servicebus_queue.own[*].partitioning_enabled)), false)
+
   of_queues = local.event_hub == null
 
   metric_alerts = { for name, alert in merge(
     { for name in compact([try(local.topic.name, null), local.read_queue]) : "size-${name}" => {
       when        = local.of_queues
-      description = "${name} has ${var.alerts.size_percent} % of its largest size. A full one refuses what producers send."
+      description = "${name} has ${var.alerts.size_percent} % of its largest size. A full one refuses what producers send.${local.partitioned && name != try(local.queue_behind.name, null) ? " It is partitioned: in a Standard namespace it takes sixteen times that size, and this came early." : ""}"
       severity    = 1
       scope       = local.namespace_id
       kind        = local.broker_kind
@@ -84,7 +87,7 @@ locals {
       # Not ClientOtherError: a message that comes again finds its blob there, and that is one.
       storage-errors = {
         when        = local.makes_archive
-        description = "The archive's account refuses or fails requests: rights, limits, or an outage."
+        description = "The archive's account refuses or fails requests: rights, limits, or an outage. After one it may fire once more, where Azure answers 403 (AuthorizationError) for a message that comes again and is stored already."
         severity    = 1
         scope       = one(azurerm_storage_account.archive[*].id)
         kind        = "Microsoft.Storage/storageAccounts"

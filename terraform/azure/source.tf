@@ -1,4 +1,7 @@
 # What messages are read from: a subscription, a queue behind it, or a consumer group, of the archive's own. The namespace, and an entity that is there already, are only referred to.
+#
+# A topic takes all of its subscriptions with it, and a subscription and a queue what nobody has archived yet. So `prevent_destroy` refuses every change that would destroy or replace
+# one.
 
 resource "azurerm_servicebus_topic" "new" {
   count = try(local.topic.create, null) == null ? 0 : 1
@@ -7,7 +10,10 @@ resource "azurerm_servicebus_topic" "new" {
   namespace_id                  = local.namespace_id
   max_size_in_megabytes         = local.topic.create.max_size_in_megabytes
   max_message_size_in_kilobytes = local.topic.create.max_message_size_in_kilobytes
-  partitioning_enabled          = local.topic.create.partitioning_enabled
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 # For its size, which the alert needs.
@@ -33,6 +39,10 @@ resource "azurerm_servicebus_subscription" "archive" {
   dead_lettering_on_filter_evaluation_error = true
 
   depends_on = [azurerm_servicebus_topic.new]
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "azurerm_servicebus_queue" "behind" {
@@ -47,6 +57,10 @@ resource "azurerm_servicebus_queue" "behind" {
   lock_duration                        = local.lock_duration
   max_delivery_count                   = var.max_delivery_count
   dead_lettering_on_message_expiration = true
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 # A queue that is not made here must have been made as the arithmetic needs it; what is wrong is said before anything is made.

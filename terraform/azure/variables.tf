@@ -1,6 +1,7 @@
 variable "name" {
   description = "Name of the function app, which all other names are made from. It is part of a host name, so no app on Azure may have it yet."
   type        = string
+  nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{2,57}[a-z0-9]$", var.name))
@@ -11,6 +12,7 @@ variable "name" {
 variable "resource_group_id" {
   description = "Id of the resource group that everything is made in, apart from what belongs to the namespace."
   type        = string
+  nullable    = false
 
   validation {
     condition     = can(regex("^/subscriptions/[^/]+/resourceGroups/[^/]+$", var.resource_group_id))
@@ -21,15 +23,17 @@ variable "resource_group_id" {
 variable "location" {
   description = "Region, such as `westeurope`: the namespace's own, so that messages do not cross regions, and one that has Flex Consumption (`az functionapp list-flexconsumption-locations`)."
   type        = string
+  nullable    = false
 }
 
 variable "entity" {
   description = <<-EOT
     What is archived: exactly one of `topic`, `queue` and `event_hub`, by its namespace's id and its own name. The namespace is there already.
 
-    - `topic`: gets a subscription of its own, `subscription`. `sessions` where the archive should be given a session's messages one after the other. `create` makes the topic too.
-      `queue_behind`
-      forwards the subscription to a queue of the archive's own, so that a stalled archive fills that queue and not the topic; a message's number and time are then the queue's.
+    - `topic`: gets a subscription of its own, `subscription`. `sessions` where the archive should be given a session's messages one after the other. `create` makes the topic too, not
+      partitioned. `queue_behind` forwards the subscription to a queue of the archive's own, so that a stalled archive fills that queue and not the topic; a message's number and time
+      are then the queue's. What was made holds messages, so a change that would destroy or replace it is refused: another `subscription` or `sessions`, and leaving `create` or
+      `queue_behind` out again.
     - `queue`: is read as its only consumer; every message that the archive takes is gone from the queue. So it must be the archive's own, such as the target of a `forward_to`, and
       `consent` must say so.
     - `event_hub`: gets a consumer group of its own, `consumer_group`. Basic namespaces cannot have one.
@@ -43,7 +47,6 @@ variable "entity" {
       create = optional(object({
         max_size_in_megabytes         = optional(number, 5120)
         max_message_size_in_kilobytes = optional(number)
-        partitioning_enabled          = optional(bool, false)
       }))
       queue_behind = optional(object({
         name                  = string
@@ -62,6 +65,7 @@ variable "entity" {
       consumer_group = optional(string, "persistor")
     }))
   })
+  nullable = false
 
   validation {
     condition     = length([for one in [var.entity.topic, var.entity.queue, var.entity.event_hub] : true if one != null]) == 1
@@ -106,8 +110,8 @@ variable "entity" {
   }
 
   validation {
-    condition     = try(var.entity.topic.queue_behind.name != var.entity.topic.name, true)
-    error_message = "a queue cannot be called as a topic of its namespace: call the queue behind it \"${try(var.entity.topic.name, "orders")}-archive\"."
+    condition     = try(lower(var.entity.topic.queue_behind.name) != lower(var.entity.topic.name), true)
+    error_message = "a queue cannot be called as a topic of its namespace, in whatever capitals: call the queue behind it \"${try(var.entity.topic.name, "orders")}-archive\"."
   }
 
   validation {
@@ -134,6 +138,7 @@ variable "package" {
     url  = optional(string)
     path = optional(string)
   })
+  nullable = false
 
   validation {
     condition     = (var.package.url == null) != (var.package.path == null)
@@ -154,7 +159,7 @@ variable "package" {
 variable "archive" {
   description = <<-EOT
     An archive that is there already, to share it: the output `archive` of another call, or a storage account's id and a container that were made by hand. Without it this call
-    makes account and container, by `archive_account`.
+    makes account and container, by `archive_account`. Alerts on an archive's storage are made by the call that makes it: who made it by hand makes them by hand, too.
 
     `streams` are the names that are taken: pass one call's output on to the next, and a name that stands twice is refused.
   EOT
@@ -213,7 +218,8 @@ variable "archive_account" {
     }))
     infrastructure_encryption = optional(bool, false)
   })
-  default = {}
+  default  = {}
+  nullable = false
 
   validation {
     condition = var.archive == null || jsonencode(var.archive_account) == jsonencode({
@@ -283,9 +289,30 @@ variable "key_template" {
   type        = string
   default     = null
 
+  # The program's own rules, which FORMAT.md has; it would end with each fault, and messages would wait.
   validation {
-    condition     = var.key_template == null ? true : endswith(var.key_template, "{digest}") && strcontains(var.key_template, "{id}") && strcontains(var.key_template, "{time:%Y")
-    error_message = "key_template holds {time:%Y…} down to the day, {id}, and {digest} at its very end, such as \"{stream}/{shard:2}/{time:%Y/%m/%d/%H/%M%S}-{id}-{digest}\"."
+    condition     = var.key_template == null ? true : can(regex("^([A-Za-z0-9._/-]|\\{(stream|id|attribute:[^|}]+\\|[^}]*|shard:[1-8]|time:(%[YmdHMS]|[A-Za-z0-9._/-])*)\\})*\\{digest\\}$", var.key_template))
+    error_message = "key_template is made of letters, digits, \".\", \"_\", \"-\" and \"/\", of the fields {stream}, {time:%Y/%m/%d/%H/%M%S}, {id}, {attribute:NAME|DEFAULT} and {shard:1} to {shard:8}, and of {digest} at its very end, such as \"{stream}/{shard:2}/{time:%Y/%m/%d/%H/%M%S}-{id}-{digest}\"."
+  }
+
+  validation {
+    condition     = var.key_template == null ? true : length(regexall("\\{stream\\}", var.key_template)) == 1 && length(regexall("\\{id\\}", var.key_template)) == 1 && length(regexall("\\{shard:", var.key_template)) <= 1
+    error_message = "key_template holds {stream} and {id} once each, and {shard:…} at most once: ids are unique within one entity, and entities that share an archive are told apart by their streams. \"{stream}/{time:%Y/%m/%d/%H/%M%S}-{id}-{digest}\" has both."
+  }
+
+  validation {
+    condition     = var.key_template == null ? true : contains(["%Y%m%d", "%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S"], join("", regexall("%[A-Za-z]", join("", flatten(regexall("\\{time:([^}]*)\\}", var.key_template))))))
+    error_message = "key_template holds a date down to the day at least, each part once and in the order %Y %m %d %H %M %S, such as {time:%Y/%m/%d}."
+  }
+
+  validation {
+    condition     = var.key_template == null ? true : alltrue([for segment in split("/", replace(var.key_template, "/\\{attribute:[^}]*\\}/", "{attribute}")) : segment != "" && length(regexall("\\{(stream|id|attribute)\\}", segment)) <= 1])
+    error_message = "key_template has one of {stream}, {id} and {attribute:…} between two slashes at most, and something between any two, such as \"{stream}/{time:%Y/%m/%d}/{id}-{digest}\"."
+  }
+
+  validation {
+    condition     = var.key_template == null ? true : !can(regex("(^|[/}:]|%[A-Za-z])[._]|[.]([/{%}]|$)", replace(var.key_template, "/\\{attribute:[^}]*\\}/", "{attribute}")))
+    error_message = "no text between fields and slashes of key_template begins with a dot or an underscore or ends with a dot: part fields by dashes, such as {time:%Y-%m-%d}."
   }
 }
 
@@ -293,6 +320,7 @@ variable "record" {
   description = "`auto`: a message's record stands in its blob's metadata where it fits; `always`: it is a blob of its own as well, which outlives downloads and copies that lose metadata, at the price of a second write."
   type        = string
   default     = "auto"
+  nullable    = false
 
   validation {
     condition     = contains(["auto", "always"], var.record)
@@ -320,6 +348,7 @@ variable "max_delivery_count" {
   description = "Deliveries after which the subscription, or the queue behind it, gives a message to its dead letters. Times the deadline, it is how long the archive's storage may be out: 2000 × 240 s are 5 days 13 hours."
   type        = number
   default     = 2000
+  nullable    = false
 
   validation {
     condition     = var.max_delivery_count >= 1 && var.max_delivery_count <= 2000 && floor(var.max_delivery_count) == var.max_delivery_count
@@ -336,6 +365,7 @@ variable "write_timeout_seconds" {
   description = "Total seconds for one attempt to write a blob durably, the client's own retries included."
   type        = number
   default     = 8
+  nullable    = false
 
   validation {
     condition     = var.write_timeout_seconds >= 1 && var.write_timeout_seconds * 2 <= (var.entity.event_hub == null ? coalesce(var.deadline_seconds, 240) : 45)
@@ -347,6 +377,7 @@ variable "largest_message_mb" {
   description = "Size of the largest message in MB: 1 holds for Service Bus Standard, and for Premium and Event Hubs unless they were set otherwise; Premium can be set to 100."
   type        = number
   default     = 1
+  nullable    = false
 
   validation {
     condition     = var.largest_message_mb > 0 && var.largest_message_mb <= 100
@@ -363,6 +394,7 @@ variable "concurrent_calls" {
   description = "Messages of Service Bus (or sessions) that one instance stores at the same time. The platform adds instances by this number."
   type        = number
   default     = 16
+  nullable    = false
 
   validation {
     condition     = var.concurrent_calls >= 1 && var.concurrent_calls <= 64 && floor(var.concurrent_calls) == var.concurrent_calls
@@ -374,6 +406,7 @@ variable "instance_memory_mb" {
   description = "Memory of one instance in MB: 512, 2048 or 4096. It is billed while an instance works, so 512 is the cheapest for sparse streams of small messages."
   type        = number
   default     = 2048
+  nullable    = false
 
   validation {
     condition     = contains([512, 2048, 4096], var.instance_memory_mb)
@@ -400,6 +433,7 @@ variable "max_instances" {
   description = "Most instances that the platform may run at a time: with 16 calls each and some 40 ms a write, 40 instances could store some 16,000 messages a second, more than date-first names do."
   type        = number
   default     = 40
+  nullable    = false
 
   validation {
     condition     = var.max_instances >= 1 && var.max_instances <= 1000 && floor(var.max_instances) == var.max_instances
@@ -430,6 +464,7 @@ variable "cloud" {
   description = "`public`, `usgovernment` or `china`: where blobs and namespaces have their host names."
   type        = string
   default     = "public"
+  nullable    = false
 
   validation {
     condition     = contains(["public", "usgovernment", "china"], var.cloud)
@@ -441,6 +476,7 @@ variable "log_level" {
   description = "How much the program says: `info` is silent about what was stored."
   type        = string
   default     = "info"
+  nullable    = false
 
   validation {
     condition     = contains(["error", "warn", "info", "debug"], var.log_level)
@@ -452,6 +488,7 @@ variable "log_daily_cap_gb" {
   description = "GB of logs a day, after which Application Insights takes no more until the next day. 0.1 is 3 GB a month: within the 5 GB that are free of charge, else some 7 dollars. Alerts on metrics do not need logs."
   type        = number
   default     = 0.1
+  nullable    = false
 
   validation {
     condition     = var.log_daily_cap_gb >= 0.05 && var.log_daily_cap_gb <= 100
@@ -475,7 +512,8 @@ variable "alerts" {
     Alerts, and whom they tell: `action_group_ids` (without any, they show in the portal only). Metrics of a topic count all of its subscriptions, so for a topic whose other
     subscriptions hold messages or dead letters raise `backlog` and `dead_letters`.
 
-    - `size_percent`: of the topic's or queue's largest size; a full one refuses its producers.
+    - `size_percent`: of the topic's or queue's largest size; a full one refuses its producers. Of a partitioned one that is there already in a Standard namespace the provider tells a
+      sixteenth of that size, and the alert comes as early.
     - `backlog`: messages that wait.
     - `dead_letters`: messages given up.
     - `idle`: whether a day without a single call is worth an alert.
@@ -488,7 +526,8 @@ variable "alerts" {
     dead_letters     = optional(number, 0)
     idle             = optional(bool, true)
   })
-  default = {}
+  default  = {}
+  nullable = false
 
   validation {
     condition     = var.alerts.size_percent >= 1 && var.alerts.size_percent <= 90
@@ -505,4 +544,5 @@ variable "tags" {
   description = "Tags of everything that can have them."
   type        = map(string)
   default     = {}
+  nullable    = false
 }

@@ -82,6 +82,32 @@ run "topic" {
   }
 
   assert {
+    condition = { for name, one in azurerm_monitor_metric_alert.this : name => [one.window_size, one.criteria[0].aggregation, one.criteria[0].operator, one.criteria[0].threshold] } == {
+      size-orders          = ["PT15M", "Maximum", "GreaterThan", 644245094]
+      backlog              = ["PT30M", "Average", "GreaterThan", 10000]
+      dead-letters         = ["PT15M", "Maximum", "GreaterThan", 0]
+      throttled            = ["PT15M", "Total", "GreaterThan", 100]
+      broker-errors        = ["PT15M", "Total", "GreaterThan", 10]
+      storage-errors       = ["PT15M", "Total", "GreaterThan", 10]
+      storage-availability = ["PT15M", "Average", "LessThan", 99]
+    } && alltrue([for one in azurerm_monitor_metric_alert.this : one.frequency == "PT5M"])
+    error_message = "each metric's window and limit"
+  }
+
+  assert {
+    condition = { for name, one in azurerm_monitor_scheduled_query_rules_alert_v2.this : name => [one.window_duration, one.evaluation_frequency, one.criteria[0].time_aggregation_method, one.criteria[0].operator, one.criteria[0].threshold] } == {
+      failures = ["PT15M", "PT15M", "Count", "GreaterThan", 0]
+      idle     = ["P1D", "PT1H", "Count", "LessThan", 1]
+    }
+    error_message = "each query's window and limit"
+  }
+
+  assert {
+    condition     = strcontains(azurerm_monitor_metric_alert.this["storage-errors"].description, "403 (AuthorizationError) for a message that comes again") && !strcontains(azurerm_monitor_metric_alert.this["size-orders"].description, "partitioned")
+    error_message = "who is told must know what else it may be"
+  }
+
+  assert {
     condition     = alltrue([for one in azurerm_monitor_scheduled_query_rules_alert_v2.this : one.skip_query_validation])
     error_message = "a new workspace has no tables"
   }
@@ -96,7 +122,12 @@ run "new_topic" {
   command = plan
 
   variables {
-    entity = { topic = { namespace_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/pipeline/providers/Microsoft.ServiceBus/namespaces/contoso", name = "orders", create = { max_size_in_megabytes = 2048 } } }
+    entity = { topic = { namespace_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/pipeline/providers/Microsoft.ServiceBus/namespaces/contoso", name = "orders", create = { max_size_in_megabytes = 2048, partitioning_enabled = true } } }
+  }
+
+  assert {
+    condition     = azurerm_servicebus_topic.new[0].partitioning_enabled == null || azurerm_servicebus_topic.new[0].partitioning_enabled == false
+    error_message = "a partitioned topic of Standard has sixteen times the size that is said of it"
   }
 
   assert {
@@ -143,6 +174,20 @@ run "own_queue" {
   assert {
     condition     = azurerm_monitor_metric_alert.this["size-orders-archive"].criteria[0].threshold == floor(2048 * 1024 * 1024 * 0.6)
     error_message = "of the size that it has"
+  }
+}
+
+run "partitioned" {
+  command = plan
+
+  override_data {
+    target = data.azurerm_servicebus_topic.existing
+    values = { max_size_in_megabytes = 5120, partitioning_enabled = true }
+  }
+
+  assert {
+    condition     = azurerm_monitor_metric_alert.this["size-orders"].criteria[0].threshold == floor(5120 * 1024 * 1024 * 0.6) && strcontains(azurerm_monitor_metric_alert.this["size-orders"].description, "it takes sixteen times that size, and this came early")
+    error_message = "who is told early must know it"
   }
 }
 

@@ -86,6 +86,11 @@ run "guarded" {
   }
 
   assert {
+    condition     = alltrue([for text in [split("resource \"azapi_resource_action\" \"archive_lock\"", file("${path.module}/archive.tf"))[1], split("resource \"azurerm_role_assignment\" \"writer\"", file("${path.module}/identities.tf"))[1]] : strcontains(split("\n}\n", text)[0], "depends_on = [azurerm_storage_container.archive]")])
+    error_message = "a locked account might not take its container, and a right needs the container that it is on"
+  }
+
+  assert {
     condition     = length(regexall("prevent_destroy = true", file("${path.module}/archive.tf"))) == 3
     error_message = "account, container and policy must refuse to be destroyed"
   }

@@ -329,3 +329,48 @@ run "logs_elsewhere" {
     error_message = "capped there too"
   }
 }
+
+# An app that starts without a right says so and leaves messages waiting; the roles' ids alone do not make it wait for them.
+run "rights_first" {
+  command = plan
+
+  assert {
+    condition     = length(regexall("depends_on = \\[ azurerm_role_assignment.writer, azurerm_role_assignment.receiver, azurerm_role_assignment.host, azurerm_role_assignment.logs, \\]", replace(split("\n}\n", split("resource \"azapi_resource\" \"app\"", file("${path.module}/app.tf"))[1])[0], "/\\s+/", " "))) == 1
+    error_message = "the app must wait for all of its rights"
+  }
+
+  assert {
+    condition     = strcontains(split("\n}\n", split("resource \"azurerm_role_assignment\" \"receiver\"", file("${path.module}/identities.tf"))[1])[0], "depends_on = [azurerm_eventhub_consumer_group.archive, data.azurerm_servicebus_queue.own]")
+    error_message = "an app has no right before what it reads is there and is as it must be"
+  }
+}
+
+run "null_is_the_default" {
+  command = plan
+
+  variables {
+    archive_account       = null
+    alerts                = null
+    record                = null
+    max_delivery_count    = null
+    write_timeout_seconds = null
+    largest_message_mb    = null
+    concurrent_calls      = null
+    instance_memory_mb    = null
+    max_instances         = null
+    cloud                 = null
+    log_level             = null
+    log_daily_cap_gb      = null
+    tags                  = null
+  }
+
+  assert {
+    condition     = azurerm_storage_container.archive[0].name == "archive" && length(azapi_resource_action.archive_lock) == 1 && length(azurerm_monitor_metric_alert.this) == 7 && output.outage_seconds == 480000 && azapi_resource.app.body.properties.functionAppConfig.scaleAndConcurrency == { instanceMemoryMB = 2048, maximumInstanceCount = 40 }
+    error_message = "an input that is null is one that was left out"
+  }
+
+  assert {
+    condition     = length(regexall("nullable += false", file("${path.module}/variables.tf"))) == length(regexall("\nvariable \"", "\n${file("${path.module}/variables.tf")}")) - length(regexall("\n  default += null\n", file("${path.module}/variables.tf")))
+    error_message = "null is refused by name where it is no default"
+  }
+}

@@ -371,3 +371,25 @@ run "queue_behind_for_large_messages" {
     error_message = "a queue that takes less than the topic would refuse what is forwarded"
   }
 }
+
+run "what_holds_messages_stays" {
+  command = plan
+
+  assert {
+    condition     = length(regexall("prevent_destroy = true", file("${path.module}/source.tf"))) == 3
+    error_message = "topic, subscription and queue must refuse to be destroyed"
+  }
+}
+
+run "templates_of_every_kind" {
+  command = plan
+
+  variables {
+    key_template = "{stream}/{attribute:event_type|_/none}/{shard:8}{time:%Y}/x-{time:%m%d-%H}/{id}{digest}"
+  }
+
+  assert {
+    condition     = local.app_settings.PERSISTOR_KEY_TEMPLATE == var.key_template
+    error_message = "what the program takes is not refused"
+  }
+}

@@ -27,6 +27,11 @@ run "topic" {
     condition     = output.archive_url == module.orders.archive_url && module.orders.function == "ServiceBusTopic"
     error_message = "the topic"
   }
+
+  assert {
+    condition     = strcontains(file("${path.module}/../../README.md"), replace(file("${path.module}/main.tf"), "source = \"../..\"", "source = \"git::https://HOST/PATH/persistor.git//terraform/azure?ref=v0.1.0\""))
+    error_message = "the README shows this example, whole"
+  }
 }
 
 run "event_hub" {
@@ -115,6 +120,24 @@ run "everything" {
   assert {
     condition     = module.orders.function == "ServiceBusTopicSessions" && module.orders.archive_url == "az://contosoordersarchive/archive/messages"
     error_message = "with sessions, in its own account"
+  }
+
+  assert {
+    condition     = module.orders.app_settings.AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentSessions == "4" && module.orders.app_settings.PERSISTOR_MEMORY == "1GiB" && module.orders.app_settings.PERSISTOR_WRITE_TIMEOUT == "60s" && module.orders.app_settings.PERSISTOR_RECORD == "always" && strcontains(module.orders.app_settings.PERSISTOR_KEY_TEMPLATE, "{shard:2}")
+    error_message = "large messages, a record each, spread names"
+  }
+
+  # A plan shows nothing of what is inside a module of the example, and a member of an object that is called otherwise is dropped without a word.
+  assert {
+    condition = alltrue([for part in [
+      "sessions = true create = { max_size_in_megabytes = 81920 max_message_size_in_kilobytes = 102400 }",
+      "immutability = { days = 365 }",
+      "customer_managed_key = { key_vault_key_id = var.key.key_id user_assigned_identity_id = azurerm_user_assigned_identity.key.id }",
+      "network = { subnet_id = var.subnet_id reader_ip_ranges = var.office_addresses }",
+      "alerts = { action_group_ids = [var.action_group_id]",
+      "log_analytics_workspace_id = var.log_analytics_workspace_id",
+    ] : strcontains(replace(file("${path.module}/main.tf"), "/\\s+/", " "), part)])
+    error_message = "a new topic with sessions and large messages, a network, a key of one's own, immutability, alerts that tell somebody"
   }
 
   assert {

@@ -709,3 +709,83 @@ run "a_name_that_is_too_short" {
 
   expect_failures = [var.name]
 }
+
+run "a_template_without_a_stream" {
+  command = plan
+
+  variables {
+    key_template = "{time:%Y/%m/%d}/{id}-{digest}"
+  }
+
+  expect_failures = [var.key_template]
+}
+
+run "a_template_with_an_unknown_field" {
+  command = plan
+
+  variables {
+    key_template = "{stream}/{time:%Y/%m/%d}/{foo}{id}-{digest}"
+  }
+
+  expect_failures = [var.key_template]
+}
+
+run "a_template_down_to_the_year" {
+  command = plan
+
+  variables {
+    key_template = "{stream}/{time:%Y}/{id}-{digest}"
+  }
+
+  expect_failures = [var.key_template]
+}
+
+run "a_template_out_of_order" {
+  command = plan
+
+  variables {
+    key_template = "{stream}/{time:%Y/%d/%m}/{id}-{digest}"
+  }
+
+  expect_failures = [var.key_template]
+}
+
+run "a_template_that_cannot_be_read_back" {
+  command = plan
+
+  variables {
+    key_template = "{time:%Y/%m/%d}/{stream}-{id}-{digest}"
+  }
+
+  expect_failures = [var.key_template]
+}
+
+run "a_template_with_an_empty_part" {
+  command = plan
+
+  variables {
+    key_template = "{stream}//{time:%Y/%m/%d}/{id}-{digest}"
+  }
+
+  expect_failures = [var.key_template]
+}
+
+run "a_template_with_underscores" {
+  command = plan
+
+  variables {
+    key_template = "{stream}/{time:%Y_%m_%d}/{id}-{digest}"
+  }
+
+  expect_failures = [var.key_template]
+}
+
+run "a_queue_behind_with_the_topics_name_in_capitals" {
+  command = plan
+
+  variables {
+    entity = { topic = { namespace_id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/pipeline/providers/Microsoft.ServiceBus/namespaces/contoso", name = "orders", queue_behind = { name = "ORDERS" } } }
+  }
+
+  expect_failures = [var.entity]
+}
