@@ -155,6 +155,25 @@ impl Plan {
         let [value] = found.values().collect::<Vec<_>>()[..] else { panic!("{kind}: {:?}", found.keys()) };
         value
     }
+
+    /// The environment of the Cloud Run service, where there is one and all of it is known.
+    pub fn service_environment(&self) -> Option<BTreeMap<String, String>> {
+        let services = self.resources("google_cloud_run_v2_service");
+        known_pairs(&services.values().next()?["template"][0]["containers"][0]["env"])
+    }
+
+    /// The settings of the function app, where there is one and all of them are known.
+    pub fn app_settings(&self) -> Option<BTreeMap<String, String>> {
+        let resources = self.resources("azapi_resource");
+        known_pairs(&resources.get("azapi_resource.app")?["body"]["properties"]["siteConfig"]["appSettings"])
+    }
+}
+
+/// Names and values, as both clouds list them.
+fn known_pairs(list: &Value) -> Option<BTreeMap<String, String>> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let pairs = list.as_array().filter(|pairs| !pairs.is_empty())?;
+    pairs.iter().map(|pair| Some((text(&pair["name"])?, text(&pair["value"])?))).collect()
 }
 
 /// The folder of all modules.

@@ -55,10 +55,7 @@ fn every_module_and_example_is_valid_and_formatted() {
 #[ignore = "needs Terraform: tests/run e2e"]
 fn the_google_module_passes_its_tests_and_plans_what_the_program_takes() {
     let Some(report) = passed("gcp") else { return };
-    let container = |plan: &Plan| {
-        Some(plan.resources("google_cloud_run_v2_service").values().next()?["template"][0]["containers"][0]["env"].clone())
-    };
-    let environments = planned(&report, container);
+    let environments: BTreeSet<_> = report.plans().filter_map(|plan| plan.service_environment()).collect();
     assert!(environments.len() > 1, "all plans are alike");
     for environment in &environments {
         assert_known(Function::Gcp, environment.keys());
@@ -73,12 +70,7 @@ fn the_google_module_passes_its_tests_and_plans_what_the_program_takes() {
 #[ignore = "needs Terraform: tests/run e2e"]
 fn the_azure_module_passes_its_tests_and_plans_what_the_program_takes() {
     let Some(report) = passed("azure") else { return };
-    let environments = planned(&report, |plan| {
-        Some(
-            plan.resources("azapi_resource").get("azapi_resource.app")?["body"]["properties"]["siteConfig"]["appSettings"]
-                .clone(),
-        )
-    });
+    let environments: BTreeSet<_> = report.plans().filter_map(|plan| plan.app_settings()).collect();
     assert!(environments.len() > 1, "all plans are alike");
     for settings in &environments {
         assert_known(Function::Azure, settings.keys().filter(|name| is_ours(name)));
@@ -110,14 +102,6 @@ fn passed(module: &str) -> Option<Report> {
     eprintln!("terraform/{module}: {} passed, {} not", report.passed, report.others);
     assert!(report.others == 0 && report.passed > 0, "{:#?}", report.faults);
     Some(report)
-}
-
-/// The environments of all plans in which they are known, each once.
-fn planned(report: &Report, list: impl Fn(&Plan) -> Option<Value>) -> BTreeSet<BTreeMap<String, String>> {
-    let known = |list: &Value| {
-        list.as_array().is_some_and(|pairs| !pairs.is_empty() && pairs.iter().all(|pair| pair["value"].is_string()))
-    };
-    report.plans().filter_map(|plan| list(&plan)).filter(known).map(|list| pairs(&list)).collect()
 }
 
 /// Exceptions stand in the modules, each with its reason.
@@ -163,16 +147,9 @@ fn assert_no_complaints(lines: &[Value]) {
     assert!(loud.is_empty(), "{loud:?}");
 }
 
-/// Names and values, as both clouds list them.
-fn pairs(list: &Value) -> BTreeMap<String, String> {
-    let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("not known in the plan: {list}")).to_owned();
-    list.as_array().expect("a list").iter().map(|pair| (text(&pair["name"]), text(&pair["value"]))).collect()
-}
-
 /// The service of the plan, before a double of Cloud Storage that has its bucket.
 fn planned_service(plan: &Plan) -> (Program, StorageDouble, String) {
-    let container = &plan.resource("google_cloud_run_v2_service")["template"][0]["containers"][0];
-    let environment = pairs(&container["env"]);
+    let environment = plan.service_environment().expect("known in the plan");
     assert_known(Function::Gcp, environment.keys());
     let archive = environment["PERSISTOR_ARCHIVE"].strip_prefix("gs://").expect("a bucket").to_owned();
     let (bucket, prefix) = archive.split_once('/').unwrap_or((&archive, ""));
@@ -240,8 +217,7 @@ fn an_outage_with_the_plans_subscription_loses_nothing() {
 
 /// The app of the plan, in a folder with all functions that we ship.
 fn planned_app(plan: &Plan) -> (BTreeMap<String, String>, FunctionApp, String) {
-    let app = plan.resources("azapi_resource")["azapi_resource.app"];
-    let settings = pairs(&app["body"]["properties"]["siteConfig"]["appSettings"]);
+    let settings = plan.app_settings().expect("known in the plan");
     assert_known(Function::Azure, settings.keys().filter(|name| is_ours(name)));
     let (app, functions) = FunctionApp::shipped_whole();
     let disabled = |name: &String| settings.get(&format!("AzureWebJobs.{name}.Disabled")).is_some_and(|value| value == "1");

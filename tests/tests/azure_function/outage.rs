@@ -50,16 +50,12 @@ struct Deployment {
 /// What `terraform/azure` plans where nothing else is said, or a skip.
 fn planned() -> Option<Deployment> {
     let plan = Terraform::copy()?.plan_of_defaults("azure");
-    let app = plan.resources("azapi_resource")["azapi_resource.app"]["body"]["properties"]["siteConfig"]["appSettings"].clone();
-    let setting = |name: &str| {
-        let found = app.as_array().and_then(|settings| settings.iter().find(|setting| setting["name"] == name));
-        found.and_then(|setting| setting["value"].as_str()).unwrap_or_else(|| panic!("the plan has no {name}: {app}")).to_owned()
-    };
+    let settings = plan.app_settings().expect("known in the plan");
     let subscription = plan.resource("azurerm_servicebus_subscription");
     assert_eq!(subscription["lock_duration"], "PT5M");
-    let deadline = setting("PERSISTOR_DEADLINE").strip_suffix('s').and_then(|text| text.parse().ok()).map(Duration::from_secs);
+    let deadline = settings["PERSISTOR_DEADLINE"].strip_suffix('s').and_then(|text| text.parse().ok()).map(Duration::from_secs);
     let count = subscription["max_delivery_count"].as_u64().and_then(|count| u32::try_from(count).ok());
-    let calls = setting("AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls").parse().expect("a number");
+    let calls = settings["AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls"].parse().expect("a number");
     Some(Deployment {
         deadline: deadline.expect("seconds"),
         lock: 5 * MINUTE,
