@@ -62,7 +62,7 @@ impl Attempts {
                     Error::new(ErrorKind::Unavailable, format!("no answer within {allowed:.1?}"))
                 }
             };
-            let resumed = Instant::now() + pause(attempts);
+            let resumed = Instant::now() + backoff(attempts);
             if resumed >= deadline {
                 return Err(named(what, attempts, error));
             }
@@ -76,8 +76,8 @@ fn named(what: &str, attempts: u32, error: Error) -> Error {
     Error::new(error.kind(), text).with_source(error)
 }
 
-/// Anything from nothing to what doubles with each attempt, so that many who failed together do not come back together.
-fn pause(attempts: u32) -> Duration {
+/// How long to wait after so many failed attempts: anything from nothing to what doubles with each, at most 2 s, so that many who failed together do not come back together.
+pub fn backoff(attempts: u32) -> Duration {
     let longest = FIRST_PAUSE.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(LONGEST_PAUSE);
     // The keys of the standard library's hash are random ones, which is chance enough to spread pauses.
     let chance = RandomState::new().hash_one(attempts);
@@ -147,7 +147,7 @@ mod tests {
     fn pauses_differ_grow_and_are_bounded() {
         for (attempts, longest) in [(1, 100), (2, 200), (3, 400), (6, 2000), (7, 2000), (u32::MAX, 2000)] {
             let longest = Duration::from_millis(longest);
-            let pauses: Vec<_> = (0..200).map(|_| pause(attempts)).collect();
+            let pauses: Vec<_> = (0..200).map(|_| backoff(attempts)).collect();
             assert!(pauses.iter().all(|pause| *pause <= longest), "{attempts}: {pauses:?}");
             // One in 2^100 runs would see no pause in either half.
             assert!(pauses.iter().any(|pause| *pause < longest / 2) && pauses.iter().any(|pause| *pause > longest / 2));

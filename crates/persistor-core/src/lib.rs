@@ -30,7 +30,7 @@ pub mod testing;
 mod time;
 mod writer;
 
-pub use attempts::{Attempts, Failure};
+pub use attempts::{Attempts, Failure, backoff};
 pub use attribute::{Attribute, AttributeValue};
 pub use digest::{crc32c_hex, sha256_hex};
 pub use document::FORMAT;

@@ -25,6 +25,7 @@ mod pattern;
 mod plan;
 mod pointer;
 mod progress;
+pub mod replay;
 mod search;
 mod selection;
 mod sift;

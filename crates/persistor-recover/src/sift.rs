@@ -6,6 +6,7 @@ use persistor_core::{Entry, Key, LAYOUT_PREFIX, ParsedKey, REJECTED_PREFIX};
 
 use crate::archive::Archive;
 use crate::finding::{Fault, Finding};
+use crate::replay::REPLAY_PREFIX;
 
 /// What is said of a name that a layout of a later version may make.
 pub(crate) const LATER_NAME: &str = "no layout that this version knows makes its name";
@@ -56,7 +57,7 @@ impl Sift {
                 if name.starts_with(REJECTED_PREFIX) {
                     let text = "an event that could not be read when it came, and its whole call as it came: no command reads it as a message";
                     sifted.push(Sifted::Finding(Finding::new(Fault::Rejected, name, text)));
-                } else if !name.starts_with(LAYOUT_PREFIX) {
+                } else if !name.starts_with(LAYOUT_PREFIX) && !name.starts_with(REPLAY_PREFIX) {
                     let text = "its name is reserved for Persistor, and this version does not know what it is";
                     sifted.push(Sifted::Finding(Finding::new(Fault::Later, name, text)));
                 }

@@ -1,0 +1,244 @@
+//! What a replay is going to send, worked out before anything is sent: every message's record is read and held against the sink, and the messages are put into the order in which they go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::NaiveDateTime;
+use futures_util::{Stream, TryStreamExt as _};
+use persistor_core::{Attribute, Record, Result};
+
+use crate::archive::Archive;
+use crate::capabilities::MARK_REPLAY;
+use crate::finding::Finding;
+use crate::messages::{Detail, Item, Source, messages};
+use crate::outgoing::Outgoing;
+use crate::replay::sequence::sequence;
+use crate::selection::Selection;
+use crate::sink::Sink;
+use crate::sorter::{Sorted, Sorter};
+use crate::stored::Stored;
+
+/// Memory for sorting, in bytes; what does not fit is sorted in temporary files.
+const MEMORY: usize = 64 << 20;
+/// Misfits that are kept with their reasons, names of replays, names of attributes: the rest is counted.
+const KEPT: usize = 1000;
+
+/// What is sent, and how.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The replay's name, which marks what is sent; none sends messages as they were.
+    pub mark: Option<String>,
+    /// Whether messages are sent too that are marked as sent by a replay.
+    pub replays: bool,
+    /// The most messages, the first ones in the order of keys.
+    pub limit: Option<u64>,
+}
+
+/// A message that the sink cannot carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// Its key.
+    pub key: String,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// Messages and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// How many.
+    pub messages: u64,
+    /// Bytes of their payloads.
+    pub bytes: u64,
+}
+
+impl Amount {
+    fn add(&mut self, bytes: u64) {
+        self.messages += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// What is going to be sent.
+#[derive(Debug, Default)]
+pub struct Itinerary {
+    /// All of it.
+    pub total: Amount,
+    /// By stream and hour of publishing.
+    pub hours: BTreeMap<(String, NaiveDateTime), Amount>,
+    /// By the broker's full name of where the messages came from.
+    pub entities: BTreeMap<String, u64>,
+    /// The publish times of the first and the last message, as the broker wrote them.
+    pub ends: Option<(String, String)>,
+    /// Messages with an ordering key.
+    pub ordered: u64,
+    /// Messages that are left out since an earlier replay sent them, by its name.
+    pub replays: BTreeMap<String, u64>,
+    /// Messages that are sent once although they are stored under the keys of several layouts.
+    pub duplicates: u64,
+    /// Attributes that nobody may send, by name, with the number of messages that lose them.
+    pub stripped: BTreeMap<String, u64>,
+    /// Messages with attributes whose types the sink does not have.
+    pub retyped: u64,
+    /// Messages that have no room for the marks.
+    pub unmarked: u64,
+    /// Messages that the sink cannot carry: the first ones.
+    pub misfits: Vec<Misfit>,
+    /// How many there are of these.
+    pub misfit: u64,
+    /// The first and last of `ends`, as bytes that sort.
+    bounds: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// An itinerary, and the messages on it.
+pub struct Planned {
+    /// What is going to be sent.
+    pub itinerary: Itinerary,
+    sorted: Sorted,
+}
+
+/// Reads the records of the selected messages, and says what would be sent. What is found on the way is handed over.
+///
+/// # Errors
+/// The reader's, and where a temporary file cannot be written.
+pub async fn plan_replay(
+    archive: &Arc<Archive>,
+    selection: &Arc<Selection>,
+    source: Source,
+    terms: &Terms,
+    sink: &dyn Sink,
+    found: &mut (dyn FnMut(Finding) + Send),
+) -> Result<Planned> {
+    let (mut itinerary, mut sorter) = (Itinerary::default(), Sorter::new(MEMORY));
+    let mut items = messages(archive, selection, source, Detail::Records);
+    while terms.limit.is_none_or(|limit| itinerary.total.messages < limit)
+        && let Some(item) = items.try_next().await?
+    {
+        match item {
+            Item::Finding(finding) => found(finding),
+            Item::Message(stored) => {
+                if let Some(place) = itinerary.add(&stored, terms, sink) {
+                    sorter.push(&pack(&place, &stored))?;
+                }
+            }
+        }
+    }
+    drop(items);
+    Ok(Planned { itinerary, sorted: sorter.sorted()? })
+}
+
+impl Itinerary {
+    /// Takes a message in, or says why not; where it comes in the order if it is sent.
+    fn add(&mut self, stored: &Stored, terms: &Terms, sink: &dyn Sink) -> Option<Vec<u8>> {
+        let record = stored.record.as_ref()?;
+        if stored.duplicate_of.is_some() {
+            self.duplicates += 1;
+            return None;
+        }
+        if let Some(name) = record.attributes().get(MARK_REPLAY).map(Attribute::text).filter(|_| !terms.replays) {
+            count(&mut self.replays, name);
+            return None;
+        }
+        let mut outgoing = Outgoing::new(stored.key.as_str(), record, Bytes::new());
+        let fit = sink.capabilities().fit(&mut outgoing, stored.size, terms.mark.as_deref());
+        let changes = match fit.and_then(|changes| sink.refuses(&outgoing).map_or(Ok(changes), Err)) {
+            Ok(changes) => changes,
+            Err(reason) => {
+                self.misfit += 1;
+                if self.misfits.len() < KEPT {
+                    self.misfits.push(Misfit { key: stored.key.to_string(), reason });
+                }
+                return None;
+            }
+        };
+        self.total.add(stored.size);
+        let second = record.publish_time().second();
+        let hour = chrono::DurationRound::duration_trunc(second, chrono::TimeDelta::hours(1)).unwrap_or(second);
+        self.hours.entry((record.stream().to_string(), hour)).or_default().add(stored.size);
+        *self.entities.entry(record.entity().to_string()).or_default() += 1;
+        self.ordered += u64::from(outgoing.ordering_key.is_some());
+        for name in &changes.stripped {
+            count(&mut self.stripped, name);
+        }
+        self.retyped += u64::from(changes.retyped > 0);
+        self.unmarked += u64::from(changes.unmarked);
+        let place = sequence(record);
+        self.bound(&place, record);
+        Some(place)
+    }
+
+    fn bound(&mut self, place: &[u8], record: &Record) {
+        let time = || record.publish_time().to_string();
+        match (&mut self.bounds, &mut self.ends) {
+            (Some((first, last)), Some(ends)) => {
+                if place < first.as_slice() {
+                    (*first, ends.0) = (place.to_vec(), time());
+                }
+                if place > last.as_slice() {
+                    (*last, ends.1) = (place.to_vec(), time());
+                }
+            }
+            (bounds, ends) => {
+                *bounds = Some((place.to_vec(), place.to_vec()));
+                *ends = Some((time(), time()));
+            }
+        }
+    }
+
+    /// The streams that are in it.
+    pub fn streams(&self) -> BTreeSet<&str> {
+        self.hours.keys().map(|(stream, _)| stream.as_str()).collect()
+    }
+}
+
+/// Names come from senders: there can be any number of them.
+fn count(names: &mut BTreeMap<String, u64>, name: &str) {
+    if let Some(count) = names.get_mut(name) {
+        *count += 1;
+    } else {
+        let name = if names.len() < KEPT { name } else { "(others)" };
+        *names.entry(name.to_owned()).or_default() += 1;
+    }
+}
+
+/// A message on an itinerary.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    pub(crate) key: String,
+    pub(crate) record: Record,
+}
+
+/// Where it comes in the order, its key, its record, and the lengths of the last two.
+fn pack(place: &[u8], stored: &Stored) -> Vec<u8> {
+    let (key, record) = (stored.key.as_str(), stored.record.as_ref().map(Record::encode).unwrap_or_default());
+    let length = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes();
+    [place, key.as_bytes(), record.as_bytes(), &length(key), &length(&record)].concat()
+}
+
+fn unpack(item: &[u8]) -> Option<Stop> {
+    let number = |bytes: &[u8]| bytes.try_into().ok().map(|bytes| u32::from_be_bytes(bytes) as usize);
+    let (rest, record) = item.split_at_checked(item.len().checked_sub(4)?)?;
+    let (rest, key) = rest.split_at_checked(rest.len().checked_sub(4)?)?;
+    let (rest, record) = rest.split_at_checked(rest.len().checked_sub(number(record)?)?)?;
+    let (_, key) = rest.split_at_checked(rest.len().checked_sub(number(key)?)?)?;
+    let record = Record::decode(str::from_utf8(record).ok()?).ok()?;
+    Some(Stop { key: str::from_utf8(key).ok()?.to_owned(), record })
+}
+
+impl Planned {
+    /// The messages in their order.
+    pub(crate) fn stops(self) -> impl Stream<Item = Result<Stop>> + Send + 'static {
+        futures_util::stream::try_unfold((self.sorted, Vec::new()), |(mut sorted, mut item)| async move {
+            if !sorted.next_into(&mut item)? {
+                return Ok(None);
+            }
+            let damaged = || {
+                let text = "a temporary file gave back other bytes than were written into it";
+                persistor_core::Error::new(persistor_core::ErrorKind::Damaged, text)
+            };
+            let stop = unpack(&item).ok_or_else(damaged)?;
+            Ok(Some((stop, (sorted, item))))
+        })
+    }
+}

@@ -1,0 +1,175 @@
+//! Messages that wait to be sent, in lanes: what is in one lane goes in its order, and lanes go side by side.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+
+use tokio::time::Instant;
+
+use crate::replay::load::Loaded;
+use crate::replay::pace::Pace;
+
+/// In which order messages are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Those with the same ordering key one after the other, the others as it comes.
+    #[default]
+    Key,
+    /// All of them one after the other.
+    All,
+    /// As it comes.
+    None,
+}
+
+/// A lane's name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum LaneId {
+    /// Messages without an order, which can go in several sendings at the same time.
+    Free,
+    /// Those of an ordering key.
+    Key(String),
+    /// All there are.
+    All,
+    /// Those of a sending without an order that were not confirmed.
+    Again(u64),
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    waiting: VecDeque<Box<Loaded>>,
+    /// Whether it is among those that can go, is under way, or rests.
+    engaged: bool,
+    /// Failures since something was confirmed.
+    failures: u32,
+}
+
+/// All lanes.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    order: Order,
+    lanes: HashMap<LaneId, Lane>,
+    /// Those that have something to send and may.
+    ready: VecDeque<LaneId>,
+    /// Those that have something to send and have to wait, by the time until when.
+    resting: BinaryHeap<Reverse<(Instant, LaneId)>>,
+    waiting: usize,
+    again: u64,
+}
+
+/// Messages that go together.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) lane: LaneId,
+    pub(crate) ordered: bool,
+    pub(crate) messages: Vec<Box<Loaded>>,
+}
+
+impl Lanes {
+    pub(crate) fn new(order: Order) -> Self {
+        Self { order, lanes: HashMap::new(), ready: VecDeque::new(), resting: BinaryHeap::new(), waiting: 0, again: 0 }
+    }
+
+    /// How many messages wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// A message joins the end of its lane.
+    pub(crate) fn join(&mut self, message: Box<Loaded>) {
+        let id = match (self.order, &message.message.ordering_key) {
+            (Order::All, _) => LaneId::All,
+            (Order::Key, Some(key)) => LaneId::Key(key.clone()),
+            (Order::Key, None) | (Order::None, _) => LaneId::Free,
+        };
+        let lane = self.lanes.entry(id.clone()).or_default();
+        lane.waiting.push_back(message);
+        self.waiting += 1;
+        if !lane.engaged {
+            lane.engaged = true;
+            self.ready.push_back(id);
+        }
+    }
+
+    /// The next messages to go together: no more than `most`, in number and bytes, and as many as the pace allows, but one.
+    pub(crate) fn next(&mut self, most: (usize, u64), pace: &mut Pace) -> Option<Batch> {
+        let now = Instant::now();
+        while let Some(Reverse((until, _))) = self.resting.peek()
+            && *until <= now
+            && let Some(Reverse((_, id))) = self.resting.pop()
+        {
+            self.ready.push_back(id);
+        }
+        if pace.wait().is_some() {
+            return None;
+        }
+        let id = self.ready.pop_front()?;
+        let lane = self.lanes.get_mut(&id)?;
+        let ordered = matches!(id, LaneId::Key(_) | LaneId::All);
+        let (mut messages, mut bytes) = (Vec::new(), 0);
+        while let Some(next) = lane.waiting.front() {
+            let size = next.message.payload.len() as u64;
+            // A sink keeps the order of one ordering key; that of all is kept here.
+            let other = |first: &Box<Loaded>| ordered && first.message.ordering_key != next.message.ordering_key;
+            let full = messages.len() >= most.0 || bytes + size > most.1 || pace.wait().is_some();
+            if !messages.is_empty() && (full || messages.first().is_some_and(other)) {
+                break;
+            }
+            pace.take(size);
+            bytes += size;
+            messages.extend(lane.waiting.pop_front());
+        }
+        self.waiting -= messages.len();
+        if id == LaneId::Free {
+            if lane.waiting.is_empty() {
+                lane.engaged = false;
+            } else {
+                self.ready.push_back(LaneId::Free);
+            }
+        }
+        Some(Batch { lane: id, ordered, messages })
+    }
+
+    /// A sending of a lane has ended. What was not confirmed goes again, before everything else of its lane: at once, or after a pause where the sink has failed.
+    pub(crate) fn back(
+        &mut self,
+        lane: LaneId,
+        unconfirmed: Vec<Box<Loaded>>,
+        confirmed: bool,
+        pause: impl FnOnce(u32) -> Option<Instant>,
+    ) {
+        self.waiting += unconfirmed.len();
+        let id = match lane {
+            LaneId::Free if unconfirmed.is_empty() => return,
+            LaneId::Free => {
+                self.again += 1;
+                LaneId::Again(self.again)
+            }
+            id => id,
+        };
+        let lane = self.lanes.entry(id.clone()).or_default();
+        for message in unconfirmed.into_iter().rev() {
+            lane.waiting.push_front(message);
+        }
+        lane.failures = if confirmed { 0 } else { lane.failures };
+        let until = pause(lane.failures + 1);
+        lane.failures += u32::from(until.is_some());
+        if lane.waiting.is_empty() {
+            self.lanes.remove(&id);
+            return;
+        }
+        lane.engaged = true;
+        match until {
+            Some(until) => self.resting.push(Reverse((until, id))),
+            None => self.ready.push_back(id),
+        }
+    }
+
+    /// When the next lane has rested.
+    pub(crate) fn rested(&self) -> Option<Instant> {
+        self.resting.peek().map(|Reverse((until, _))| *until)
+    }
+
+    /// Whether a lane could go now.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+}
