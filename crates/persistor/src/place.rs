@@ -1,18 +1,18 @@
-//! Where the archive is that a command reads, and how it is opened: the one place that knows every store.
+//! Where the archive is that a command reads or writes, and how it is opened: the one place that knows every store.
 
 use std::path::Path;
 use std::sync::Arc;
-#[cfg(any(feature = "cloud-storage", feature = "blob-storage"))]
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 #[cfg(feature = "blob-storage")]
 use persistor_azure::{Access, ContainerLocation, ContainerStore, CredentialKind, Endpoint as BlobEndpoint, SasToken};
-use persistor_core::{FolderStore, Key, Location, RECORD_SUFFIX, Reader};
+use persistor_core::{FolderStore, Key, Location, RECORD_SUFFIX, Reader, Writer};
 #[cfg(feature = "cloud-storage")]
 use persistor_gcp::{BucketLocation, BucketStore, Endpoint};
 use persistor_recover::Archive;
+use persistor_serve::keep_house;
 
 use crate::address;
 use crate::exit::usage;
@@ -23,6 +23,8 @@ const DEFAULT: &str = "./archive";
 /// For one answer of a store, attempts included.
 #[cfg(any(feature = "cloud-storage", feature = "blob-storage"))]
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Temporary files older than this are what a crash left.
+const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, Args)]
 pub(crate) struct Place {
@@ -64,13 +66,44 @@ impl Place {
 fn reader(location: &Location) -> anyhow::Result<Arc<dyn Reader>> {
     match location {
         Location::Memory => usage!("`memory:` is gone with the process that wrote it: there is nothing to read"),
-        Location::Folder(path) if path.is_file() => {
-            usage!("`{}` is a file: an archive is a folder, the one with `_persistor` in it", path.display())
-        }
+        Location::Folder(path) if path.is_file() => usage!("{}", file(path)),
         Location::Folder(path) if !path.exists() => {
             bail!("there is no folder `{}`: look at `-a` and PERSISTOR_ARCHIVE, and at where you are", path.display())
         }
         Location::Folder(path) => Ok(Arc::new(FolderStore::existing(path)?)),
+        other => remote(other).map(|(_, reader)| reader),
+    }
+}
+
+/// Opens an archive for writing, and for reading what was written. A folder is made if it is not there; in a bucket or a container nothing is asked yet.
+/// To be called within the runtime.
+pub(crate) fn writer(location: &Location) -> anyhow::Result<(Arc<dyn Writer>, Arc<dyn Reader>)> {
+    match location {
+        Location::Memory => usage!("`memory:` is gone when this command ends: nothing written there can be read again"),
+        Location::Folder(path) if path.is_file() => usage!("{}", file(path)),
+        Location::Folder(path) => {
+            let store = FolderStore::open(path)?;
+            if store.ignores_case() {
+                eprintln!(
+                    "persistor: the folder `{}` ignores the case of names: two ids that differ only in case would share a blob",
+                    path.display()
+                );
+            }
+            let swept = store.clone();
+            keep_house(move || swept.remove_leftovers(SystemTime::now() - LEFTOVER_AGE));
+            Ok((Arc::new(store.clone()), Arc::new(store)))
+        }
+        other => remote(other),
+    }
+}
+
+fn file(path: &Path) -> String {
+    format!("`{}` is a file: an archive is a folder, the one with `_persistor` in it", path.display())
+}
+
+/// A store that is asked over the network; nothing is asked yet. It both writes and reads, as far as its rights go.
+fn remote(location: &Location) -> anyhow::Result<(Arc<dyn Writer>, Arc<dyn Reader>)> {
+    match location {
         #[cfg(feature = "cloud-storage")]
         Location::Url { scheme, rest } if scheme == "gs" => {
             let bucket = match BucketLocation::parse(rest) {
@@ -84,7 +117,8 @@ fn reader(location: &Location) -> anyhow::Result<Arc<dyn Reader>> {
                 },
                 None => Endpoint::CloudStorage,
             };
-            Ok(Arc::new(BucketStore::new(bucket, endpoint, PATIENCE)))
+            let store = BucketStore::new(bucket, endpoint, PATIENCE);
+            Ok((Arc::new(store.clone()), Arc::new(store)))
         }
         Location::Url { scheme, .. } if scheme == "gs" => {
             usage!("`{location}`: this program was built without Cloud Storage (feature `cloud-storage`)")
@@ -99,14 +133,15 @@ fn reader(location: &Location) -> anyhow::Result<Arc<dyn Reader>> {
             if let Err(error) = access.check(&container) {
                 usage!("AZURE_STORAGE_SERVICE_ENDPOINT: {error}");
             }
-            Ok(Arc::new(ContainerStore::new(container, access, PATIENCE)))
+            let store = ContainerStore::new(container, access, PATIENCE);
+            Ok((Arc::new(store.clone()), Arc::new(store)))
         }
         Location::Url { scheme, .. } if scheme == "az" => {
             usage!("`{location}`: this program was built without Blob Storage (feature `blob-storage`)")
         }
         other => {
             usage!(
-                "`{other}`: this version reads archives in folders, in gs://BUCKET/PREFIX and in az://ACCOUNT/CONTAINER/PREFIX"
+                "`{other}`: this version reads and writes archives in folders, in gs://BUCKET/PREFIX and in az://ACCOUNT/CONTAINER/PREFIX"
             )
         }
     }
