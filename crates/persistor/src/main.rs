@@ -6,8 +6,12 @@ mod commands;
 mod exit;
 mod look;
 mod place;
+mod plan_text;
+mod prices;
 mod screen;
+mod sending;
 mod setting_flags;
+mod sinks;
 mod streams_hint;
 
 use std::io::ErrorKind;
@@ -51,6 +55,8 @@ enum Command {
     Verify(commands::verify::Verify),
     /// Find which messages never arrived downstream
     Diff(commands::diff::Diff),
+    /// Send messages again: to a topic, a queue, an address, or as lines
+    Replay(commands::replay::Replay),
     /// Make a shell complete these commands
     Completions(commands::completions::Completions),
 }
@@ -68,6 +74,7 @@ fn main() -> ExitCode {
         Command::Timeline(command) => reading(command.run()),
         Command::Verify(command) => reading(command.run()),
         Command::Diff(command) => reading(command.run()),
+        Command::Replay(command) => reading(command.run()),
         Command::Completions(command) => command.run::<Arguments>(),
     };
     match result {
