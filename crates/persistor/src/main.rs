@@ -51,6 +51,8 @@ enum Command {
     Verify(commands::verify::Verify),
     /// Find which messages never arrived downstream
     Diff(commands::diff::Diff),
+    /// Copy messages into another archive, as they are
+    Copy(commands::copy::Copy),
     /// Make a shell complete these commands
     Completions(commands::completions::Completions),
 }
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Timeline(command) => reading(command.run()),
         Command::Verify(command) => reading(command.run()),
         Command::Diff(command) => reading(command.run()),
+        Command::Copy(command) => reading(command.run()),
         Command::Completions(command) => command.run::<Arguments>(),
     };
     match result {
