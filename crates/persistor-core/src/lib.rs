@@ -43,7 +43,7 @@ pub use layout::{LAYOUT_PREFIX, Layout};
 pub use location::Location;
 pub use memory::MemoryStore;
 pub use message::{Fidelity, Message, Property};
-pub use persist::{Outcome, Persist, REJECTED_PREFIX, RecordPlace};
+pub use persist::{Outcome, Persist, REJECTED_PREFIX, RecordPlace, restore};
 pub use reader::{Entry, Reader};
 pub use record::Record;
 pub use template::{DEFAULT_TEMPLATE, KeyBounds, NameRange, NameRanges, ParsedKey, Template};

@@ -12,6 +12,7 @@ use crate::key::Key;
 use crate::layout::Layout;
 use crate::message::Message;
 use crate::record::Record;
+use crate::time::PublishTime;
 use crate::writer::{Creation, Metadata, Writer};
 
 /// The longest record, in bytes, that stands in a blob's own metadata; the same for all providers, so that copies between them keep
@@ -123,18 +124,8 @@ impl Persist {
 
     async fn write(&self, key: &Key, message: &Message) -> Result<Creation> {
         let record = Record::from(message).encode();
-        let time = Some(message.publish_time());
-        let inline =
-            self.record_place == RecordPlace::Auto && self.writer.keeps_metadata() && record.len() <= LONGEST_INLINE_RECORD;
-        let value = if inline {
-            record
-        } else {
-            // Before the payload, so that a payload's presence means that its record is complete.
-            self.writer.create(&key.record()?, &[Bytes::from(record)], &Metadata::new(), time).await?;
-            IN_BLOB.to_owned()
-        };
-        let metadata = Metadata::from([(RECORD.to_owned(), value)]);
-        self.writer.create(key, &[message.payload().clone()], &metadata, time).await
+        let payload = message.payload().clone();
+        create_message(&*self.writer, self.record_place, key, record, message.publish_time(), payload).await
     }
 
     async fn in_time<T>(&self, key: &Key, work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -142,4 +133,34 @@ impl Persist {
             Err(Error::new(ErrorKind::Unavailable, format!("create `{key}`: not confirmed within {:?}", self.write_timeout)))
         })
     }
+}
+
+/// Writes a stored message into another archive as it is: under its key, with its record, members that this version does not know included. Where the record stands is the writer's
+/// affair, by the rule that [`Persist`] has with [`RecordPlace::Auto`].
+///
+/// # Errors
+/// The writer's, and [`ErrorKind::Invalid`] for a key that leaves no room for its record's.
+pub async fn restore(writer: &dyn Writer, key: &Key, record: &Record, payload: Bytes) -> Result<Creation> {
+    create_message(writer, RecordPlace::Auto, key, record.encode(), record.publish_time(), payload).await
+}
+
+/// The one place that knows where a record stands, and in which order a message's blobs are written.
+async fn create_message(
+    writer: &dyn Writer,
+    place: RecordPlace,
+    key: &Key,
+    record: String,
+    time: &PublishTime,
+    payload: Bytes,
+) -> Result<Creation> {
+    let inline = place == RecordPlace::Auto && writer.keeps_metadata() && record.len() <= LONGEST_INLINE_RECORD;
+    let value = if inline {
+        record
+    } else {
+        // Before the payload, so that a payload's presence means that its record is complete.
+        writer.create(&key.record()?, &[Bytes::from(record)], &Metadata::new(), Some(time)).await?;
+        IN_BLOB.to_owned()
+    };
+    let metadata = Metadata::from([(RECORD.to_owned(), value)]);
+    writer.create(key, &[payload], &metadata, Some(time)).await
 }

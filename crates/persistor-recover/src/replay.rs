@@ -6,6 +6,7 @@ mod journal;
 mod lanes;
 mod load;
 mod pace;
+pub(crate) mod room;
 mod run;
 mod sequence;
 

@@ -72,6 +72,13 @@ impl Chosen {
         &self.stream
     }
 
+    /// Whether nothing narrows it: the whole archive is meant.
+    pub(crate) fn is_everything(&self) -> bool {
+        let narrowed = [!self.stream.is_empty(), self.since.is_some(), self.until.is_some(), !self.id.is_empty()];
+        let also = [!self.attribute.is_empty(), self.keys.is_some(), self.limit.is_some()];
+        !narrowed.into_iter().chain(also).any(|narrowed| narrowed)
+    }
+
     /// Only the part that says which messages, without anything read.
     pub(crate) fn selection(&self, now: DateTime<Utc>) -> anyhow::Result<Selection> {
         let time = |name: &str, text: &Option<String>| -> anyhow::Result<Option<DateTime<Utc>>> {

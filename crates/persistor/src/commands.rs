@@ -2,6 +2,7 @@
 
 pub(crate) mod cat;
 pub(crate) mod completions;
+pub(crate) mod copy;
 pub(crate) mod diff;
 pub(crate) mod grep;
 pub(crate) mod lookup;

@@ -57,6 +57,8 @@ enum Command {
     Diff(commands::diff::Diff),
     /// Send messages again: to a topic, a queue, an address, or as lines
     Replay(commands::replay::Replay),
+    /// Copy messages into another archive, as they are
+    Copy(commands::copy::Copy),
     /// Make a shell complete these commands
     Completions(commands::completions::Completions),
 }
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Command::Verify(command) => reading(command.run()),
         Command::Diff(command) => reading(command.run()),
         Command::Replay(command) => reading(command.run()),
+        Command::Copy(command) => reading(command.run()),
         Command::Completions(command) => command.run::<Arguments>(),
     };
     match result {

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
-use persistor_core::{Error, ErrorKind, Result};
-use sha2::{Digest as _, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use persistor_core::{Error, ErrorKind, Key, Result};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::archive::Archive;
-use crate::finding::{Fault, Finding};
+use crate::finding::Finding;
+use crate::intact::intact_payload;
 use crate::outgoing::Outgoing;
 use crate::replay::itinerary::{Planned, Stop, Terms};
 use crate::replay::journal::History;
+use crate::replay::room::Room;
 use crate::sink::Sink;
 
 /// A message that is ready to go.
@@ -37,27 +37,6 @@ pub enum Load {
     Sent,
     /// What is stored is not what it was: it is not sent.
     Damaged(Finding),
-}
-
-/// Memory that payloads take while they are read and sent.
-#[derive(Clone, Debug)]
-pub(crate) struct Room {
-    kibibytes: Arc<Semaphore>,
-    all: u32,
-}
-
-impl Room {
-    pub(crate) fn new(bytes: u64) -> Self {
-        let all = u32::try_from(bytes / 1024).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
-        Self { kibibytes: Arc::new(Semaphore::new(all as usize)), all }
-    }
-
-    /// Waits for so many bytes; what is larger than all there is takes all.
-    pub(crate) async fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
-        let kibibytes = u32::try_from(bytes / 1024 + 1).unwrap_or(self.all).min(self.all);
-        // The semaphore is never closed.
-        self.kibibytes.clone().acquire_many_owned(kibibytes).await.ok()
-    }
 }
 
 /// Reads `at_once` payloads at the same time, and holds no more than `memory` bytes of them, until what is given away is dropped.
@@ -94,23 +73,12 @@ pub fn load(
 
 async fn read(archive: &Archive, stop: Stop, terms: &Terms, sink: &dyn Sink, room: Option<OwnedSemaphorePermit>) -> Result<Load> {
     let Stop { key, record } = stop;
-    let damaged = |fault, text: &str| Ok(Load::Damaged(Finding::new(fault, key.as_str(), text)));
-    let payload = match archive.payload(&persistor_core::Key::parse(key.as_str())?, record.length()).await {
+    let payload = match intact_payload(archive, &Key::parse(key.as_str())?, &record).await? {
         Ok(payload) => payload,
-        Err(error) => {
-            return match error.kind() {
-                ErrorKind::NotFound => damaged(Fault::Vanished, "it was listed, and is gone"),
-                ErrorKind::Damaged => damaged(Fault::PayloadDiffers, "the store's own checksum of the payload does not hold"),
-                _ => Err(error),
-            };
-        }
+        Err(finding) => return Ok(Load::Damaged(finding)),
     };
-    let digest: String = Sha256::digest(&payload).iter().map(|byte| format!("{byte:02x}")).collect();
-    if digest != record.sha256() {
-        return damaged(Fault::PayloadDiffers, "the payload's SHA-256 is not its record's: its bytes were changed");
-    }
     let size = payload.len() as u64;
-    let mut message = Outgoing::new(&key, &record, Bytes::from(payload));
+    let mut message = Outgoing::new(&key, &record, payload);
     // The same that it came to when it was planned.
     let changes = sink.capabilities().fit(&mut message, size, terms.mark.as_deref());
     let changes = changes.map_err(|reason| Error::new(ErrorKind::Invalid, format!("send `{key}`: {reason}")))?;
