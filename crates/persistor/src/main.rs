@@ -57,6 +57,8 @@ enum Command {
     Diff(commands::diff::Diff),
     /// Send messages again: to a topic, a queue, an address, or as lines
     Replay(commands::replay::Replay),
+    /// Send what lines of JSON say: those of `replay --to -`, changed
+    Send(commands::send::Send),
     /// Copy messages into another archive, as they are
     Copy(commands::copy::Copy),
     /// Make a shell complete these commands
@@ -77,6 +79,7 @@ fn main() -> ExitCode {
         Command::Verify(command) => reading(command.run()),
         Command::Diff(command) => reading(command.run()),
         Command::Replay(command) => reading(command.run()),
+        Command::Send(command) => reading(command.run()),
         Command::Copy(command) => reading(command.run()),
         Command::Completions(command) => command.run::<Arguments>(),
     };

@@ -18,7 +18,8 @@ const SHOWN: usize = 10;
 /// What is said of a replay before it begins.
 pub(crate) struct Plan<'a> {
     pub(crate) itinerary: &'a Itinerary,
-    pub(crate) from: &'a Location,
+    /// None where lines are sent.
+    pub(crate) from: Option<&'a Location>,
     pub(crate) to: &'a str,
     pub(crate) sink: &'a dyn Sink,
     pub(crate) order: Order,
@@ -42,7 +43,7 @@ impl Plan<'_> {
             let _ = writeln!(text, "{name:<10} {what}");
         };
         line("messages", format!("{}, {}", count(itinerary.total.messages), figures::bytes(itinerary.total.bytes)));
-        line("from", self.from.to_string());
+        line("from", self.from.map_or("standard input".to_owned(), ToString::to_string));
         let audience = match self.sink.capabilities().audience {
             Audience::AllSubscribers => ": EVERY subscriber there gets them, not only the one that lost them",
             Audience::One => "",
@@ -64,6 +65,7 @@ impl Plan<'_> {
         }
         match self.mark {
             Some(name) => line("marks", format!("persistor-replay={name}, persistor-original-id, persistor-original-time")),
+            None if self.from.is_none() => line("marks", "those that the lines have".to_owned()),
             None => line("marks", "none: nothing tells these messages from the ones that were sent first".to_owned()),
         }
         if self.before > 0 {
@@ -160,7 +162,7 @@ impl Plan<'_> {
         let misfits: Vec<_> =
             itinerary.misfits.iter().map(|misfit| json!({ "key": misfit.key, "reason": misfit.reason })).collect();
         json!({
-            "messages": itinerary.total.messages, "bytes": itinerary.total.bytes, "from": self.from.to_string(), "to": self.to,
+            "messages": itinerary.total.messages, "bytes": itinerary.total.bytes, "from": self.from.map(ToString::to_string), "to": self.to,
             "first": itinerary.ends.as_ref().map(|(first, _)| first), "last": itinerary.ends.as_ref().map(|(_, last)| last),
             "hours": hours, "entities": itinerary.entities, "ordered": itinerary.ordered, "seconds": self.time().map(|time| time.as_secs_f64()),
             "mark": self.mark, "replays_left_out": itinerary.replays, "duplicates": itinerary.duplicates, "stripped": itinerary.stripped,

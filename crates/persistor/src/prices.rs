@@ -15,11 +15,11 @@ const SERVICE_BUS_MILLION: f64 = 0.80;
 const PAGE: u64 = 1000;
 
 /// By the sink and the archive; none where neither has a price.
-pub(crate) fn dollars(from: &Location, to: &str, itinerary: &Itinerary) -> Option<f64> {
+pub(crate) fn dollars(from: Option<&Location>, to: &str, itinerary: &Itinerary) -> Option<f64> {
     let total = itinerary.total;
     let reading = match from {
-        Location::Url { scheme, .. } if scheme == "gs" => Some(CLOUD_STORAGE),
-        Location::Url { scheme, .. } if scheme == "az" => Some(BLOB_STORAGE),
+        Some(Location::Url { scheme, .. }) if scheme == "gs" => Some(CLOUD_STORAGE),
+        Some(Location::Url { scheme, .. }) if scheme == "az" => Some(BLOB_STORAGE),
         _ => None,
     };
     let reading =
@@ -36,7 +36,7 @@ pub(crate) fn dollars(from: &Location, to: &str, itinerary: &Itinerary) -> Optio
 }
 
 /// For people.
-pub(crate) fn text(from: &Location, to: &str, itinerary: &Itinerary) -> String {
+pub(crate) fn text(from: Option<&Location>, to: &str, itinerary: &Itinerary) -> String {
     match dollars(from, to, itinerary) {
         None => "nothing that Persistor knows of".to_owned(),
         Some(dollars) => {
@@ -61,7 +61,7 @@ mod tests {
     fn a_million_messages_of_a_kilobyte_cost_half_a_dollar() {
         let itinerary = Itinerary { total: Amount { messages: 1_000_000, bytes: 1_000_000_000 }, ..Itinerary::default() };
         let from = |text: &str| Location::parse(text).expect("a location");
-        let price = |text, to| dollars(&from(text), to, &itinerary);
+        let price = |text, to| dollars(Some(&from(text)), to, &itinerary);
         // A listing of 0.005, reads of 0.40, and 0.036 to publish.
         let pubsub = price("gs://bucket/p", "pubsub://p/t").expect("a price");
         assert!((pubsub - 0.441).abs() < 0.002, "{pubsub}");

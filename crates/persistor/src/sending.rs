@@ -10,7 +10,8 @@ use clap::{Args, ValueEnum};
 use futures_util::stream::BoxStream;
 use persistor_core::Location;
 use persistor_recover::replay::{
-    Account, Begin, BlobJournal, Ended, FileJournal, Headway, History, Journal, JournalStore, Load, Manner, Order, Rate, run,
+    Account, Begin, BlobJournal, Ended, FileJournal, Headway, History, Itinerary, Journal, JournalStore, Load, Manner, Order,
+    Rate, run,
 };
 use persistor_recover::{Sink, figures};
 use persistor_serve::shutdown_signal;
@@ -19,9 +20,12 @@ use tokio::sync::watch;
 
 use crate::exit::{Exit, usage};
 use crate::place::writer;
+use crate::plan_text::Plan;
 use crate::screen::{Screen, visible};
 use crate::sinks::{self, Form};
 
+/// Bytes of payloads that are held at the same time.
+pub(crate) const MEMORY: u64 = 256 << 20;
 /// Sendings under way at the same time where nothing else is said.
 const AT_ONCE: u16 = 64;
 /// Refused messages that are spelt out.
@@ -114,20 +118,93 @@ impl Sending {
         self.order.into()
     }
 
-    pub(crate) fn writes_output(&self) -> bool {
+    /// What must not change when it goes on, as the journal has it.
+    pub(crate) fn order_name(&self) -> &'static str {
+        match self.order {
+            Ordering::Key => "key",
+            Ordering::All => "all",
+            Ordering::None => "none",
+        }
+    }
+
+    /// Likewise.
+    pub(crate) fn form_name(&self) -> &'static str {
+        match self.form {
+            None | Some(Form::Raw) => "raw",
+            Some(Form::PubsubPush) => "pubsub-push",
+        }
+    }
+
+    /// Asks whether the sink is there. For a dry run it need not be.
+    pub(crate) async fn reach(&self, sink: &dyn Sink) -> anyhow::Result<()> {
+        match sink.check().await {
+            Err(error) if self.dry_run => {
+                eprintln!("persistor: the sink cannot be reached now: {:#}", anyhow::Error::from(error));
+                Ok(())
+            }
+            reached => Ok(reached?),
+        }
+    }
+
+    /// Says what the sink cannot carry; how it ends if nothing is sent therefore.
+    pub(crate) fn unfit(&self, itinerary: &Itinerary, skip: bool, screen: &Screen) -> Option<Exit> {
+        if itinerary.misfit == 0 {
+            return None;
+        }
+        for misfit in itinerary.misfits.iter().take(SHOWN) {
+            eprintln!("persistor: cannot be sent: {}: {}", visible(&misfit.key), misfit.reason);
+        }
+        let count = figures::count(itinerary.misfit);
+        if skip || self.dry_run {
+            screen.say(format_args!("{count} messages that do not fit the sink are left out{}", if skip { "" } else { " here" }));
+            return None;
+        }
+        eprintln!(
+            "persistor: {count} messages do not fit the sink, so nothing was sent; --skip-unfit leaves them out (`--dry-run --json` lists them)"
+        );
+        Some(Exit::Failed)
+    }
+
+    /// Shows the plan, and asks whether it may be done; what goes on with it, if it is.
+    pub(crate) fn agreed(&self, plan: &Plan<'_>, kept: Option<Kept>, screen: &mut Screen) -> anyhow::Result<Option<Kept>> {
+        let Some(kept) = kept else {
+            if self.json {
+                screen.line(plan.json())?;
+            } else {
+                screen.write(plan.text().as_bytes())?;
+            }
+            screen.say("nothing was sent: this was a dry run");
+            return Ok(None);
+        };
+        screen.say(plan.text().trim_end());
+        let in_doubt = kept.history.in_doubt().count();
+        if in_doubt > 0 {
+            screen.say(format_args!(
+                "{} messages were under way when the last run ended: they may be sent a second time. The journal names them, in its line `resumed`",
+                figures::count(in_doubt as u64)
+            ));
+        }
+        if self.is_agreed(plan.itinerary.total.messages)? {
+            return Ok(Some(kept));
+        }
+        screen.say("nothing was sent");
+        Ok(None)
+    }
+
+    fn writes_output(&self) -> bool {
         self.to == sinks::LINES
     }
 
     /// Opens the sink; nothing is sent.
-    pub(crate) async fn sink(&self) -> anyhow::Result<Arc<dyn Sink>> {
+    pub(crate) fn sink(&self) -> anyhow::Result<Arc<dyn Sink>> {
         if self.json && self.writes_output() && !self.dry_run {
             usage!("--json and `--to -` both want standard output: leave out --json");
         }
-        sinks::open(&self.to, self.form, self.at_once).await
+        sinks::open(&self.to, self.form)
     }
 
     /// Whether it was said that it may be sent.
-    pub(crate) fn is_agreed(&self, messages: u64) -> anyhow::Result<bool> {
+    fn is_agreed(&self, messages: u64) -> anyhow::Result<bool> {
         // Lines harm nobody.
         if self.yes || self.writes_output() {
             return Ok(true);

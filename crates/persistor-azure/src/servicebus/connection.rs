@@ -180,10 +180,14 @@ impl Open {
             let Some(sender) = sender.as_mut() else { return Err(Failure::NotSent(setup.answers.closed("link"))) };
             let handed_over = match &transfer.content {
                 Content::One(message) => {
-                    sender.send_batchable_ref(&Sendable { message: message.clone(), message_format: MESSAGE_FORMAT, settled: None }).await
+                    sender
+                        .send_batchable_ref(&Sendable { message: message.clone(), message_format: MESSAGE_FORMAT, settled: None })
+                        .await
                 }
                 Content::Many(batch) => {
-                    sender.send_batchable_ref(&Sendable { message: batch.clone(), message_format: BATCH_FORMAT, settled: None }).await
+                    sender
+                        .send_batchable_ref(&Sendable { message: batch.clone(), message_format: BATCH_FORMAT, settled: None })
+                        .await
                 }
             };
             handed_over.map_err(|error| setup.answers.not_sent(&error))

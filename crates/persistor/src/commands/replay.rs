@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::Utc;
 use clap::Args;
-use persistor_recover::replay::{Begin, Itinerary, Order, Terms, load, plan_replay};
+use persistor_recover::replay::{Begin, Itinerary, Terms, load, plan_replay};
 use persistor_recover::{Feeds, Sink, figures, shown};
 
 use crate::chosen::Chosen;
@@ -12,13 +12,11 @@ use crate::exit::{Exit, usage};
 use crate::place::Place;
 use crate::plan_text::Plan;
 use crate::screen::{Screen, visible};
-use crate::sending::{Sending, again};
+use crate::sending::{MEMORY, Sending, again};
 use crate::sinks;
 use crate::streams_hint::nothing;
 
-/// Bytes of payloads that are held at the same time.
-const MEMORY: u64 = 256 << 20;
-/// Misfits that are spelt out.
+/// Earlier replays that are named.
 const SHOWN: usize = 10;
 
 #[derive(Debug, Args)]
@@ -59,13 +57,8 @@ impl Replay {
         let now = Utc::now();
         let name = self.sending.name(now)?;
         let opened = self.place.open().await?;
-        let sink = self.sending.sink().await?;
-        let reached = sink.check().await;
-        if !self.sending.dry_run {
-            reached?;
-        } else if let Err(error) = reached {
-            eprintln!("persistor: the sink cannot be reached: {:#}", anyhow::Error::from(error));
-        }
+        let sink = self.sending.sink()?;
+        self.sending.reach(sink.as_ref()).await?;
         let meant = self.chosen.meant(&opened, self.place.quiet, true).await?;
         let (since, until) = (meant.selection.since().map(shown), meant.selection.until().map(shown));
         let again = again(&name, &[("--since", since), ("--until", until)]);
@@ -88,38 +81,19 @@ impl Replay {
             }
             return Ok(screen.end(exit)?);
         }
-        let before = kept.as_ref().map_or(0, |kept| kept.history.confirmed());
         let plan = Plan {
             itinerary,
-            from: &opened.location,
+            from: Some(&opened.location),
             to: &sinks::shown(&self.sending.to),
             sink: sink.as_ref(),
             order: self.sending.order(),
             rate: self.sending.rate,
             mark: terms.mark.as_deref(),
-            before,
+            before: kept.as_ref().map_or(0, |kept| kept.history.confirmed()),
         };
-        let Some(kept) = kept else {
-            if self.sending.json {
-                screen.line(plan.json())?;
-            } else {
-                screen.write(plan.text().as_bytes())?;
-            }
-            screen.say("nothing was sent: this was a dry run");
-            return Ok(screen.end(Exit::Fine)?);
+        let Some(kept) = self.sending.agreed(&plan, kept, &mut screen)? else {
+            return Ok(screen.end(if self.sending.dry_run { Exit::Fine } else { Exit::Failed })?);
         };
-        screen.say(plan.text());
-        let in_doubt = kept.history.in_doubt().count();
-        if in_doubt > 0 {
-            screen.say(format_args!(
-                "{} messages were under way when the last run ended: they may be sent a second time. The journal names them, in its line `resumed`",
-                figures::count(in_doubt as u64)
-            ));
-        }
-        if !self.sending.is_agreed(total.messages)? {
-            screen.say("nothing was sent");
-            return Ok(screen.end(Exit::Failed)?);
-        }
         let items = load(&opened.archive, planned, &terms, &sink, kept.history.clone(), self.sending.at_once.into(), MEMORY);
         let exit = self.sending.send(items, &sink, kept, total.messages, &mut screen, &again).await?;
         Ok(screen.end(exit)?)
@@ -127,18 +101,13 @@ impl Replay {
 
     /// What must not change when the replay goes on.
     fn journalled(&self, from: &str, messages: &str) -> BTreeMap<String, String> {
-        let order = match self.sending.order() {
-            Order::Key => "key",
-            Order::All => "all",
-            Order::None => "none",
-        };
         let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
         [
             ("from", from.to_owned()),
             ("to", sinks::shown(&self.sending.to)),
-            ("as", format!("{:?}", self.sending.form).to_lowercase()),
+            ("as", self.sending.form_name().to_owned()),
             ("messages", messages.to_owned()),
-            ("order", order.to_owned()),
+            ("order", self.sending.order_name().to_owned()),
             ("exact", yes(self.exact)),
             ("include-replays", yes(self.include_replays)),
             ("limit", self.chosen.limit.map_or("none".to_owned(), |limit| limit.to_string())),
@@ -149,18 +118,8 @@ impl Replay {
 
     /// How it ends where nothing is to be sent.
     async fn is_sendable(&self, itinerary: &Itinerary, sink: &dyn Sink, screen: &Screen) -> anyhow::Result<Option<Exit>> {
-        for misfit in itinerary.misfits.iter().take(SHOWN) {
-            eprintln!("persistor: cannot be sent: {}: {}", visible(&misfit.key), misfit.reason);
-        }
-        if itinerary.misfit > 0 {
-            let count = figures::count(itinerary.misfit);
-            if !self.skip_unfit {
-                eprintln!(
-                    "persistor: {count} messages do not fit the sink, so nothing was sent; --skip-unfit leaves them out (`--dry-run --json` lists them)"
-                );
-                return Ok(Some(Exit::Failed));
-            }
-            screen.say(format_args!("{count} messages that do not fit the sink are left out"));
+        if let Some(exit) = self.sending.unfit(itinerary, self.skip_unfit, screen) {
+            return Ok(Some(exit));
         }
         if itinerary.total.messages == 0 {
             for (replay, messages) in itinerary.replays.iter().take(SHOWN) {
