@@ -18,6 +18,7 @@ pub mod figures;
 mod finding;
 mod intact;
 mod keys;
+mod line;
 mod listing;
 mod match_by;
 mod messages;

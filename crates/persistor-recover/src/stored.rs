@@ -74,7 +74,7 @@ struct Line<'a> {
 }
 
 /// Values as a record writes them: a text, or an object of the type's name and a text.
-struct Values<'a>(&'a BTreeMap<String, Attribute>);
+pub(crate) struct Values<'a>(pub(crate) &'a BTreeMap<String, Attribute>);
 
 impl Serialize for Values<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

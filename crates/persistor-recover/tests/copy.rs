@@ -146,7 +146,7 @@ async fn a_damaged_payload_is_left_out_and_said() {
     let (from, spoiled, to) = (source().await, MemoryStore::new(), MemoryStore::new());
     let mut victims = 0;
     for (entry, mut content) in blobs(&from).await {
-        // Of the same length, in a store whose own checksum says nothing of it: memory computes it anew, so the record has to go.
+        // Of the same length; memory sums it up anew, so that already the listing shows it.
         if content == b"payload 150" {
             content = b"pAyload 150".to_vec();
             victims += 1;
