@@ -43,9 +43,10 @@ pub(crate) fn text(from: Option<&Location>, to: &str, itinerary: &Itinerary) -> 
             let reads = itinerary.total.messages;
             let (count, pages) =
                 (persistor_recover::figures::count(reads), persistor_recover::figures::count(reads.div_ceil(PAGE)));
+            let pages = if reads <= PAGE { "a page".to_owned() } else { format!("{pages} pages") };
             let amount = if dollars < 0.01 { "less than $0.01".to_owned() } else { format!("about ${dollars:.2}") };
             format!(
-                "{amount} by list prices of 2026: {count} reads, {pages} pages of a listing, and sending; what subscribers pay is not in it"
+                "{amount} by list prices of 2026: {count} reads, {pages} in listings, and sending; what subscribers pay is not in it"
             )
         }
     }

@@ -165,30 +165,34 @@ impl Sending {
         Some(Exit::Failed)
     }
 
-    /// Shows the plan, and asks whether it may be done; what goes on with it, if it is.
-    pub(crate) fn agreed(&self, plan: &Plan<'_>, kept: Option<Kept>, screen: &mut Screen) -> anyhow::Result<Option<Kept>> {
-        let Some(kept) = kept else {
+    /// Shows the plan, and asks whether it may be done. A dry run is no question: it shows, and that is all.
+    pub(crate) fn is_agreed(&self, plan: &Plan<'_>, in_doubt: usize, screen: &mut Screen) -> anyhow::Result<bool> {
+        if self.dry_run {
             if self.json {
                 screen.line(plan.json())?;
             } else {
                 screen.write(plan.text().as_bytes())?;
             }
             screen.say("nothing was sent: this was a dry run");
-            return Ok(None);
-        };
+            return Ok(false);
+        }
         screen.say(plan.text().trim_end());
-        let in_doubt = kept.history.in_doubt().count();
         if in_doubt > 0 {
             screen.say(format_args!(
                 "{} messages were under way when the last run ended: they may be sent a second time. The journal names them, in its line `resumed`",
                 figures::count(in_doubt as u64)
             ));
         }
-        if self.is_agreed(plan.itinerary.total.messages)? {
-            return Ok(Some(kept));
+        let agreed = self.ask(plan.itinerary.total.messages)?;
+        if !agreed {
+            screen.say("nothing was sent");
         }
-        screen.say("nothing was sent");
-        Ok(None)
+        Ok(agreed)
+    }
+
+    /// How a command ends that was not agreed to.
+    pub(crate) fn declined(&self) -> Exit {
+        if self.dry_run { Exit::Fine } else { Exit::Failed }
     }
 
     fn writes_output(&self) -> bool {
@@ -204,7 +208,7 @@ impl Sending {
     }
 
     /// Whether it was said that it may be sent.
-    fn is_agreed(&self, messages: u64) -> anyhow::Result<bool> {
+    fn ask(&self, messages: u64) -> anyhow::Result<bool> {
         // Lines harm nobody.
         if self.yes || self.writes_output() {
             return Ok(true);
@@ -217,6 +221,11 @@ impl Sending {
         let mut answer = String::new();
         std::io::stdin().lock().read_line(&mut answer)?;
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Opens the journal before anything is planned, where there can be one: its name was said.
+    pub(crate) async fn earlier_journal(&self, begin: &Begin) -> anyhow::Result<Option<Kept>> {
+        if self.dry_run || self.name.is_none() { Ok(None) } else { self.journal(begin).await.map(Some) }
     }
 
     /// Opens the journal: where lines are written and no name is given, there is none.

@@ -65,7 +65,7 @@ impl Replay {
         let terms = Terms { mark: (!self.exact).then(|| name.clone()), replays: self.include_replays, limit: self.chosen.limit };
         let begin = Begin { name: name.clone(), terms: self.journalled(&opened.location.to_string(), &meant.described()) };
         // Before the records are read, which takes long: a journal that is in use or of other terms is an early mistake.
-        let kept = if self.sending.dry_run { None } else { Some(self.sending.journal(&begin).await?) };
+        let kept = self.sending.earlier_journal(&begin).await?;
         let mut screen = Screen::new(self.place.quiet);
         screen.follow(&opened.archive, &meant);
         let selection = meant.selection.clone();
@@ -91,8 +91,13 @@ impl Replay {
             mark: terms.mark.as_deref(),
             before: kept.as_ref().map_or(0, |kept| kept.history.confirmed()),
         };
-        let Some(kept) = self.sending.agreed(&plan, kept, &mut screen)? else {
-            return Ok(screen.end(if self.sending.dry_run { Exit::Fine } else { Exit::Failed })?);
+        let in_doubt = kept.as_ref().map_or(0, |kept| kept.history.in_doubt().count());
+        if !self.sending.is_agreed(&plan, in_doubt, &mut screen)? {
+            return Ok(screen.end(self.sending.declined())?);
+        }
+        let kept = match kept {
+            Some(kept) => kept,
+            None => self.sending.journal(&begin).await?,
         };
         let items = load(&opened.archive, planned, &terms, &sink, kept.history.clone(), self.sending.at_once.into(), MEMORY);
         let exit = self.sending.send(items, &sink, kept, total.messages, &mut screen, &again).await?;

@@ -61,7 +61,7 @@ impl Send {
         ];
         let terms: BTreeMap<_, _> = terms.map(|(name, value)| (name.to_owned(), value)).into();
         let begin = Begin { name: name.clone(), terms };
-        let kept = if self.sending.dry_run { None } else { Some(self.sending.journal(&begin).await?) };
+        let kept = self.sending.earlier_journal(&begin).await?;
         let plan = Plan {
             itinerary,
             from: None,
@@ -72,8 +72,13 @@ impl Send {
             mark: None,
             before: kept.as_ref().map_or(0, |kept| kept.history.confirmed()),
         };
-        let Some(kept) = self.sending.agreed(&plan, kept, &mut screen)? else {
-            return Ok(screen.end(if self.sending.dry_run { Exit::Fine } else { Exit::Failed })?);
+        let in_doubt = kept.as_ref().map_or(0, |kept| kept.history.in_doubt().count());
+        if !self.sending.is_agreed(&plan, in_doubt, &mut screen)? {
+            return Ok(screen.end(self.sending.declined())?);
+        }
+        let kept = match kept {
+            Some(kept) => kept,
+            None => self.sending.journal(&begin).await?,
         };
         let items = spooled.load(&sink, kept.history.clone(), MEMORY);
         let again = format!("{} with the same lines", again(&name, &[]));
