@@ -12,7 +12,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::outgoing::{Original, Outgoing};
+use crate::outgoing::Outgoing;
 use crate::stored::Values;
 
 /// What a broker gives by itself.
@@ -204,6 +204,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::outgoing::Original;
 
     fn attributes() -> impl Strategy<Value = BTreeMap<String, Attribute>> {
         let typed = (".{1,9}", ".*").prop_filter_map("`string` is no type", |(kind, text)| Attribute::typed(kind, text).ok());

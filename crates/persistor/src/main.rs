@@ -8,6 +8,7 @@ mod look;
 mod place;
 mod screen;
 mod setting_flags;
+mod sinks;
 mod streams_hint;
 
 use std::io::ErrorKind;

@@ -1,0 +1,4 @@
+//! Where messages are sent to.
+
+mod http;
+mod lines;
