@@ -22,7 +22,7 @@ use persistor_core::{Attempts, Failure, Key};
 use answer::{About, Refusal, Right, SdkError, lost_credentials, no_answer};
 use client::{Client, Connection};
 
-pub use access::{Access, CredentialKind, Endpoint, SasToken};
+pub use access::{Access, Endpoint, SasToken};
 pub use location::ContainerLocation;
 
 /// An archive in a container. Clones share one client, which is made at the first use.

@@ -9,6 +9,7 @@ mod pace;
 pub(crate) mod room;
 mod run;
 mod sequence;
+mod spool;
 
 pub use itinerary::{Amount, Itinerary, Misfit, Planned, Terms, plan_replay};
 pub use journal::{Begin, BlobJournal, FileJournal, History, Journal, JournalStore, REPLAY_PREFIX};
@@ -16,3 +17,4 @@ pub use lanes::Order;
 pub use load::{Load, Loaded, load};
 pub use pace::Rate;
 pub use run::{Account, Ended, Headway, Manner, run};
+pub use spool::{Spool, Spooled};

@@ -1,11 +1,13 @@
 //! Which messages are meant. The same for every command; what a key can tell is not asked of the record.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use persistor_core::{KeyBounds, ParsedKey, PublishTime, Record, escape};
 
 use crate::attribute_filter::AttributeFilter;
+use crate::moment::shown;
 
 /// Conditions that all have to be met; each is met where it is empty.
 #[derive(Clone, Debug, Default)]
@@ -126,6 +128,18 @@ impl Selection {
             && self.since.is_none_or(|since| time >= since.naive_utc())
             && self.until.is_none_or(|until| time < until.naive_utc())
             && self.attributes.iter().all(|filter| filter.matches(record))
+    }
+}
+
+/// All conditions, in words that are equal where they are.
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut conditions: Vec<String> = self.streams.iter().map(|stream| format!("stream={stream}")).collect();
+        conditions.extend(self.since.map(|since| format!("since={}", shown(since))));
+        conditions.extend(self.until.map(|until| format!("until={}", shown(until))));
+        conditions.extend(self.ids.iter().map(|id| format!("id={id}")));
+        conditions.extend(self.attributes.iter().map(|filter| format!("attribute {filter}")));
+        if conditions.is_empty() { f.write_str("all") } else { f.write_str(&conditions.join(" ")) }
     }
 }
 

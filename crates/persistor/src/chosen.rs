@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use persistor_recover::{AttributeFilter, Keys, Selection, Source, estimate, figures, moment, plan, shown};
+use sha2::{Digest as _, Sha256};
 
 use crate::exit::usage;
 use crate::place::Opened;
@@ -49,6 +50,16 @@ pub(crate) struct Meant {
     pub(crate) selection: Arc<Selection>,
     pub(crate) source: Source,
     pub(crate) now: DateTime<Utc>,
+    /// SHA-256 of the keys that were given.
+    pub(crate) keys: Option<String>,
+}
+
+impl Meant {
+    /// Which messages are meant, in words that are equal where it is equal.
+    pub(crate) fn described(&self) -> String {
+        let keys = self.keys.as_ref().map(|digest| format!(" of the keys with SHA-256 {digest}"));
+        format!("{}{}", self.selection, keys.unwrap_or_default())
+    }
 }
 
 impl Chosen {
@@ -98,8 +109,13 @@ impl Chosen {
         if !quiet {
             self.say_times(&selection);
         }
+        let mut digest = None;
         let source = match &self.keys {
-            Some(file) => Source::Keys(self.read_keys(opened, file)?),
+            Some(file) => {
+                let (keys, sha256) = self.read_keys(opened, file)?;
+                digest = Some(sha256);
+                Source::Keys(keys)
+            }
             None => {
                 if (costly || selection.is_search()) && self.limit.is_none() {
                     self.ask_before_a_walk(opened, &selection, now).await?;
@@ -107,7 +123,7 @@ impl Chosen {
                 Source::Listing
             }
         };
-        Ok(Meant { selection: Arc::new(selection), source, now })
+        Ok(Meant { selection: Arc::new(selection), source, now, keys: digest })
     }
 
     fn say_times(&self, selection: &Selection) {
@@ -119,7 +135,7 @@ impl Chosen {
         }
     }
 
-    fn read_keys(&self, opened: &Opened, file: &str) -> anyhow::Result<Keys> {
+    fn read_keys(&self, opened: &Opened, file: &str) -> anyhow::Result<(Keys, String)> {
         let input: Box<dyn BufRead> = if file == "-" {
             if std::io::stdin().is_terminal() {
                 eprintln!("reading keys from the terminal, a line each; ctrl-D ends them");
@@ -128,18 +144,22 @@ impl Chosen {
         } else {
             Box::new(BufReader::new(std::fs::File::open(file).with_context(|| format!("read the keys in `{file}`"))?))
         };
-        let mut keys = Keys::default();
+        let (mut keys, mut digest) = (Keys::default(), Sha256::new());
         for (number, line) in input.lines().enumerate() {
             let line = line.with_context(|| format!("read the keys, line {}", number + 1))?;
             let line = line.trim();
             if !line.is_empty() {
                 match opened.key(line) {
-                    Ok(key) => keys.push(&key)?,
+                    Ok(key) => {
+                        digest.update(key.as_str());
+                        digest.update("\n");
+                        keys.push(&key)?;
+                    }
                     Err(error) => usage!("--keys, line {}: {error}", number + 1),
                 }
             }
         }
-        Ok(keys)
+        Ok((keys, digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
     }
 
     /// Few of many are looked for, and nothing says where: that lists everything, which takes time and, in a bucket, money.

@@ -7,6 +7,8 @@ pub(crate) mod diff;
 pub(crate) mod grep;
 pub(crate) mod lookup;
 pub(crate) mod ls;
+pub(crate) mod replay;
+pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod status;

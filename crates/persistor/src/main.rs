@@ -6,7 +6,10 @@ mod commands;
 mod exit;
 mod look;
 mod place;
+mod plan_text;
+mod prices;
 mod screen;
+mod sending;
 mod setting_flags;
 mod sinks;
 mod streams_hint;
@@ -52,6 +55,10 @@ enum Command {
     Verify(commands::verify::Verify),
     /// Find which messages never arrived downstream
     Diff(commands::diff::Diff),
+    /// Send messages again: to a topic, a queue, an address, or as lines
+    Replay(commands::replay::Replay),
+    /// Send what lines of JSON say: those of `replay --to -`, changed
+    Send(commands::send::Send),
     /// Copy messages into another archive, as they are
     Copy(commands::copy::Copy),
     /// Make a shell complete these commands
@@ -71,6 +78,8 @@ fn main() -> ExitCode {
         Command::Timeline(command) => reading(command.run()),
         Command::Verify(command) => reading(command.run()),
         Command::Diff(command) => reading(command.run()),
+        Command::Replay(command) => reading(command.run()),
+        Command::Send(command) => reading(command.run()),
         Command::Copy(command) => reading(command.run()),
         Command::Completions(command) => command.run::<Arguments>(),
     };

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use persistor_recover::replay::Headway;
 use persistor_recover::{Archive, Fault, Finding, Source, estimate, figures};
 
 use crate::chosen::Meant;
@@ -15,6 +16,8 @@ use crate::exit::Exit;
 /// Work that takes no longer shows nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(200);
+/// Between two lines where there is no terminal.
+const LINES: Duration = Duration::from_secs(10);
 
 /// Findings that reading commands spell out; the rest is counted.
 const SHOWN: u64 = 5;
@@ -94,6 +97,39 @@ impl Screen {
             loop {
                 tick.tick().await;
                 bar.set_position(lines.load(Ordering::Relaxed));
+            }
+        }));
+    }
+
+    /// Shows from now on how many messages were sent, of how many, how fast, and how long it still takes: on a terminal in a bar, else in a line now and then.
+    pub(crate) fn follow_sending(&mut self, headway: &Arc<Headway>, total: u64) {
+        if self.quiet {
+            return;
+        }
+        let (bar, headway) = (self.bar.clone(), headway.clone());
+        let terminal = io::stderr().is_terminal();
+        self.ticker = Some(tokio::spawn(async move {
+            bar.set_style(style("{bar:30} {human_pos} of {human_len} messages  {per_sec}  {eta} left  {msg}"));
+            bar.set_length(total);
+            if terminal {
+                bar.set_draw_target(ProgressDrawTarget::stderr());
+            }
+            let mut tick = tokio::time::interval(if terminal { TICK } else { LINES });
+            tick.tick().await;
+            loop {
+                tick.tick().await;
+                bar.set_position(headway.passed());
+                let failures = headway.failures();
+                let failing = if failures > 0 { format!("  {failures} not confirmed and repeated") } else { String::new() };
+                bar.set_message(format!("{}{failing}", figures::bytes(headway.confirmed().bytes)));
+                if !terminal {
+                    let (passed, left) = (figures::count(headway.passed()), bar.eta().as_secs());
+                    eprintln!(
+                        "{passed} of {} messages, {}, about {left} s left{failing}",
+                        figures::count(total),
+                        figures::bytes(headway.confirmed().bytes)
+                    );
+                }
             }
         }));
     }

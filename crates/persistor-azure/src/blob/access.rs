@@ -6,6 +6,7 @@ use azure_core::http::Url;
 use persistor_core::{Error, ErrorKind, Result};
 
 use super::location::ContainerLocation;
+use crate::credential::CredentialKind;
 
 /// Which service answers, and as whom it is asked. The default: the account in the public cloud, with the credentials of the platform.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,57 +105,6 @@ impl fmt::Debug for SasToken {
     }
 }
 
-/// Where an identity's tokens come from, named as the Azure SDKs' `AZURE_TOKEN_CREDENTIALS` names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CredentialKind {
-    /// `ManagedIdentityCredential`: the identity of an App Service, a function app, a container app or a virtual machine.
-    ManagedIdentity,
-    /// `WorkloadIdentityCredential`: that of a Kubernetes service account.
-    WorkloadIdentity,
-    /// `AzureCliCredential`: that of a person, after `az login`.
-    AzureCli,
-}
-
-impl CredentialKind {
-    /// Reads the name of a credential.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`] with the names there are.
-    pub fn parse(text: &str) -> Result<Self> {
-        let all = [Self::ManagedIdentity, Self::WorkloadIdentity, Self::AzureCli];
-        all.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(text)).ok_or_else(|| {
-            let [managed, workload, cli] = all.map(Self::name);
-            Error::new(ErrorKind::Invalid, format!("`{text}` is no credential: one is `{managed}`, `{workload}` or `{cli}`"))
-        })
-    }
-
-    /// That of the platform; `is_set` says which environment variables there are.
-    pub(crate) fn of_platform(is_set: impl Fn(&str) -> bool) -> Self {
-        if is_set("AZURE_FEDERATED_TOKEN_FILE") {
-            Self::WorkloadIdentity
-        } else if is_set("IDENTITY_ENDPOINT") {
-            Self::ManagedIdentity
-        } else {
-            Self::AzureCli
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::ManagedIdentity => "ManagedIdentityCredential",
-            Self::WorkloadIdentity => "WorkloadIdentityCredential",
-            Self::AzureCli => "AzureCliCredential",
-        }
-    }
-}
-
-impl fmt::Display for CredentialKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,29 +183,6 @@ mod tests {
         ] {
             let error = SasToken::parse(text).expect_err(text);
             assert!(!format!("{error} {error:?}").contains("secret"), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_credential_has_the_name_that_azure_gives_it() {
-        for kind in [CredentialKind::ManagedIdentity, CredentialKind::WorkloadIdentity, CredentialKind::AzureCli] {
-            assert_eq!(CredentialKind::parse(&kind.to_string()).ok(), Some(kind));
-            assert_eq!(CredentialKind::parse(&kind.to_string().to_lowercase()).ok(), Some(kind));
-        }
-        for text in ["", "dev", "ManagedIdentity", "EnvironmentCredential"] {
-            assert!(CredentialKind::parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_platform_says_which_credential_it_has() {
-        for (set, kind) in [
-            (&["AZURE_FEDERATED_TOKEN_FILE", "IDENTITY_ENDPOINT"][..], CredentialKind::WorkloadIdentity),
-            (&["AZURE_FEDERATED_TOKEN_FILE"], CredentialKind::WorkloadIdentity),
-            (&["IDENTITY_ENDPOINT", "AZURE_CLIENT_ID"], CredentialKind::ManagedIdentity),
-            (&[], CredentialKind::AzureCli),
-        ] {
-            assert_eq!(CredentialKind::of_platform(|name| set.contains(&name)), kind, "{set:?}");
         }
     }
 }

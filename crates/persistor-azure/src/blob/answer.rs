@@ -3,13 +3,12 @@
 //! Nothing here repeats a blob's name, which can hold what a template took from attributes, an address, which can hold a SAS, nor the words
 //! of anyone but Blob Storage.
 
-use std::error::Error as StdError;
-
 use azure_core::error::ErrorKind as SdkErrorKind;
 use azure_core::http::headers::ERROR_CODE;
 use persistor_core::{Error, ErrorKind, Failure};
 
 use super::location::ContainerLocation;
+pub(crate) use crate::cause::{root, sources};
 
 /// A refusal, by its code: <https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes>.
 #[derive(Debug, PartialEq, Eq)]
@@ -204,25 +203,6 @@ pub(crate) fn lost_credentials(error: &SdkError) -> bool {
         _ => false,
     };
     *error.kind() == SdkErrorKind::Credential && !sources(error).filter_map(|cause| cause.downcast_ref::<SdkError>()).any(passing)
-}
-
-/// The first cause, without addresses: one of them may hold the SAS, or a blob's name.
-pub(crate) fn root(error: &(dyn StdError + 'static)) -> String {
-    without_addresses(&sources(error).last().unwrap_or(error).to_string())
-}
-
-pub(crate) fn without_addresses(text: &str) -> String {
-    let shown = |word| if is_address(word) { "(an address)" } else { word };
-    let words: Vec<_> = text.split_whitespace().map(shown).collect();
-    words.join(" ").chars().take(400).collect()
-}
-
-fn is_address(word: &str) -> bool {
-    ["://", "sig=", "%2F", "%2f"].iter().any(|part| word.contains(part))
-}
-
-fn sources<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source())
 }
 
 #[cfg(test)]

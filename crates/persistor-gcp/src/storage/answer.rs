@@ -4,10 +4,12 @@
 
 use std::error::Error as StdError;
 
-use google_cloud_gax::error::{CredentialsError, rpc::StatusDetails};
+use google_cloud_gax::error::rpc::StatusDetails;
 use google_cloud_storage::Error as SdkError;
 use persistor_core::{Error, ErrorKind, Failure};
 use serde::Deserialize;
+
+use crate::cause::{credentials, root};
 
 /// A refusal, as Cloud Storage's JSON describes it: <https://cloud.google.com/storage/docs/json_api/v1/status-codes>.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -148,7 +150,7 @@ impl Refusal {
 
 /// What an error of the official client means where nothing was answered, or nothing that could be read.
 pub(crate) fn no_answer(error: &(dyn StdError + 'static)) -> Failure {
-    if let Some(credentials) = sources(error).find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
+    if let Some(credentials) = credentials(error) {
         let lasting = !credentials.is_transient();
         let error = Error::new(ErrorKind::Denied, "no credentials for Cloud Storage").with_source(root(error));
         return if lasting { Failure::Lasting(error) } else { Failure::Passing(error) };
@@ -158,17 +160,7 @@ pub(crate) fn no_answer(error: &(dyn StdError + 'static)) -> Failure {
 
 /// Whether credentials failed in a way that they will not mend by themselves.
 pub(crate) fn lost_credentials(error: &SdkError) -> bool {
-    sources(error).find_map(|cause| cause.downcast_ref::<CredentialsError>()).is_some_and(|error| !error.is_transient())
-}
-
-/// The first cause. Those above it show the request's URL, and with it the blob's name.
-pub(crate) fn root(error: &(dyn StdError + 'static)) -> String {
-    let root = sources(error).last().unwrap_or(error).to_string();
-    if root.contains("://") { "its cause is not shown: it holds an address".to_owned() } else { root }
-}
-
-fn sources<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source())
+    credentials(error).is_some_and(|error| !error.is_transient())
 }
 
 #[cfg(test)]

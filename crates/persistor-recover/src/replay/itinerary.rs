@@ -1,12 +1,12 @@
 //! What a replay is going to send, worked out before anything is sent: every message's record is read and held against the sink, and the messages are put into the order in which they go.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chrono::NaiveDateTime;
+use chrono::{DurationRound as _, NaiveDateTime, TimeDelta};
 use futures_util::{Stream, TryStreamExt as _};
-use persistor_core::{Attribute, Record, Result};
+use persistor_core::{Attribute, PublishTime, Record, Result};
 
 use crate::archive::Archive;
 use crate::capabilities::MARK_REPLAY;
@@ -14,7 +14,7 @@ use crate::finding::Finding;
 use crate::messages::{Detail, Item, Source, messages};
 use crate::outgoing::Outgoing;
 use crate::replay::sequence::sequence;
-use crate::selection::Selection;
+use crate::selection::{Selection, instant};
 use crate::sink::Sink;
 use crate::sorter::{Sorted, Sorter};
 use crate::stored::Stored;
@@ -87,8 +87,8 @@ pub struct Itinerary {
     pub misfits: Vec<Misfit>,
     /// How many there are of these.
     pub misfit: u64,
-    /// The first and last of `ends`, as bytes that sort.
-    bounds: Option<(Vec<u8>, Vec<u8>)>,
+    /// The first and last of `ends`, as moments.
+    bounds: Option<(NaiveDateTime, NaiveDateTime)>,
 }
 
 /// An itinerary, and the messages on it.
@@ -129,7 +129,7 @@ pub async fn plan_replay(
 }
 
 impl Itinerary {
-    /// Takes a message in, or says why not; where it comes in the order if it is sent.
+    /// Takes a stored message in, or says why not; where it comes in the order if it is sent.
     fn add(&mut self, stored: &Stored, terms: &Terms, sink: &dyn Sink) -> Option<Vec<u8>> {
         let record = stored.record.as_ref()?;
         if stored.duplicate_of.is_some() {
@@ -140,55 +140,59 @@ impl Itinerary {
             count(&mut self.replays, name);
             return None;
         }
-        let mut outgoing = Outgoing::new(stored.key.as_str(), record, Bytes::new());
-        let fit = sink.capabilities().fit(&mut outgoing, stored.size, terms.mark.as_deref());
-        let changes = match fit.and_then(|changes| sink.refuses(&outgoing).map_or(Ok(changes), Err)) {
+        let key = stored.key.as_str();
+        let mut outgoing = Outgoing::new(key, record, Bytes::new());
+        self.admit(&mut outgoing, key, stored.size, terms.mark.as_deref(), sink).then(|| sequence(record))
+    }
+
+    /// Makes a message fit the sink and counts it; whether the sink can carry it. `name` is what a misfit is called.
+    pub(crate) fn admit(&mut self, outgoing: &mut Outgoing, name: &str, size: u64, mark: Option<&str>, sink: &dyn Sink) -> bool {
+        let fit = sink.capabilities().fit(outgoing, size, mark);
+        let changes = match fit.and_then(|changes| sink.refuses(outgoing).map_or(Ok(changes), Err)) {
             Ok(changes) => changes,
             Err(reason) => {
                 self.misfit += 1;
                 if self.misfits.len() < KEPT {
-                    self.misfits.push(Misfit { key: stored.key.to_string(), reason });
+                    self.misfits.push(Misfit { key: name.to_owned(), reason });
                 }
-                return None;
+                return false;
             }
         };
-        self.total.add(stored.size);
-        let second = record.publish_time().second();
-        let hour = chrono::DurationRound::duration_trunc(second, chrono::TimeDelta::hours(1)).unwrap_or(second);
-        self.hours.entry((record.stream().to_string(), hour)).or_default().add(stored.size);
-        *self.entities.entry(record.entity().to_string()).or_default() += 1;
+        self.total.add(size);
+        // Lines may say nothing of it.
+        if let Ok(time) = PublishTime::parse(&outgoing.original.publish_time) {
+            let hour = time.second().duration_trunc(TimeDelta::hours(1)).unwrap_or(time.second());
+            self.hours.entry((outgoing.original.stream.clone(), hour)).or_default().add(size);
+            self.bound(&time);
+        }
+        if !outgoing.original.entity.is_empty() {
+            *self.entities.entry(outgoing.original.entity.clone()).or_default() += 1;
+        }
         self.ordered += u64::from(outgoing.ordering_key.is_some());
         for name in &changes.stripped {
             count(&mut self.stripped, name);
         }
         self.retyped += u64::from(changes.retyped > 0);
         self.unmarked += u64::from(changes.unmarked);
-        let place = sequence(record);
-        self.bound(&place, record);
-        Some(place)
+        true
     }
 
-    fn bound(&mut self, place: &[u8], record: &Record) {
-        let time = || record.publish_time().to_string();
+    fn bound(&mut self, time: &PublishTime) {
+        let at = instant(time);
         match (&mut self.bounds, &mut self.ends) {
             (Some((first, last)), Some(ends)) => {
-                if place < first.as_slice() {
-                    (*first, ends.0) = (place.to_vec(), time());
+                if at < *first {
+                    (*first, ends.0) = (at, time.to_string());
                 }
-                if place > last.as_slice() {
-                    (*last, ends.1) = (place.to_vec(), time());
+                if at > *last {
+                    (*last, ends.1) = (at, time.to_string());
                 }
             }
             (bounds, ends) => {
-                *bounds = Some((place.to_vec(), place.to_vec()));
-                *ends = Some((time(), time()));
+                *bounds = Some((at, at));
+                *ends = Some((time.to_string(), time.to_string()));
             }
         }
-    }
-
-    /// The streams that are in it.
-    pub fn streams(&self) -> BTreeSet<&str> {
-        self.hours.keys().map(|(stream, _)| stream.as_str()).collect()
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) enum LaneId {
 
 #[derive(Debug, Default)]
 struct Lane {
-    waiting: VecDeque<Box<Loaded>>,
+    waiting: VecDeque<Loaded>,
     /// Whether it is among those that can go, is under way, or rests.
     engaged: bool,
     /// Failures since something was confirmed.
@@ -60,7 +60,7 @@ pub(crate) struct Lanes {
 pub(crate) struct Batch {
     pub(crate) lane: LaneId,
     pub(crate) ordered: bool,
-    pub(crate) messages: Vec<Box<Loaded>>,
+    pub(crate) messages: Vec<Loaded>,
 }
 
 impl Lanes {
@@ -74,7 +74,7 @@ impl Lanes {
     }
 
     /// A message joins the end of its lane.
-    pub(crate) fn join(&mut self, message: Box<Loaded>) {
+    pub(crate) fn join(&mut self, message: Loaded) {
         let id = match (self.order, &message.message.ordering_key) {
             (Order::All, _) => LaneId::All,
             (Order::Key, Some(key)) => LaneId::Key(key.clone()),
@@ -108,7 +108,7 @@ impl Lanes {
         while let Some(next) = lane.waiting.front() {
             let size = next.message.payload.len() as u64;
             // A sink keeps the order of one ordering key; that of all is kept here.
-            let other = |first: &Box<Loaded>| ordered && first.message.ordering_key != next.message.ordering_key;
+            let other = |first: &Loaded| ordered && first.message.ordering_key != next.message.ordering_key;
             let full = messages.len() >= most.0 || bytes + size > most.1 || pace.wait().is_some();
             if !messages.is_empty() && (full || messages.first().is_some_and(other)) {
                 break;
@@ -132,7 +132,7 @@ impl Lanes {
     pub(crate) fn back(
         &mut self,
         lane: LaneId,
-        unconfirmed: Vec<Box<Loaded>>,
+        unconfirmed: Vec<Loaded>,
         confirmed: bool,
         pause: impl FnOnce(u32) -> Option<Instant>,
     ) {

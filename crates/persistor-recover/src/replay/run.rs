@@ -179,8 +179,10 @@ impl Run<'_> {
                 return;
             }
             // The next thing that makes something possible: a lane has rested, or the pace allows more.
-            let rested = self.lanes.rested().filter(|_| !over);
-            let paced = self.pace.wait().filter(|_| !over && self.lanes.has_ready());
+            // Where all sendings are under way, only the end of one does.
+            let free = !over && self.sendings.len() < self.manner.at_once;
+            let rested = self.lanes.rested().filter(|_| free);
+            let paced = self.pace.wait().filter(|_| free && self.lanes.has_ready());
             let wake = [rested, paced].into_iter().flatten().min();
             tokio::select! {
                 biased;
@@ -216,7 +218,7 @@ impl Run<'_> {
             None => return true,
             Some(Ok(Load::Ready(loaded))) => {
                 self.account.unmarked += u64::from(loaded.unmarked);
-                self.lanes.join(loaded);
+                self.lanes.join(*loaded);
             }
             Some(Ok(Load::Sent)) => {
                 self.account.before += 1;
@@ -291,7 +293,7 @@ impl Run<'_> {
                 }
                 Err(error) => {
                     failure.get_or_insert(error);
-                    unconfirmed.push(Box::new(Loaded { key, message, unmarked, room }));
+                    unconfirmed.push(Loaded { key, message, unmarked, room });
                     Answer::Unconfirmed
                 }
             });
@@ -361,7 +363,7 @@ async fn send(sink: Arc<dyn Sink>, number: u64, batch: Batch) -> Sending {
     let Batch { lane, ordered, messages } = batch;
     let (mut keys, mut rooms, mut outgoing) = (Vec::new(), Vec::new(), Vec::new());
     for loaded in messages {
-        let Loaded { key, message, unmarked, room } = *loaded;
+        let Loaded { key, message, unmarked, room } = loaded;
         keys.push(key);
         outgoing.push(message);
         rooms.push((unmarked, room));

@@ -30,7 +30,7 @@ impl Streams {
         let opened = self.place.open().await?;
         let now = Utc::now();
         let mut screen = Screen::new(self.place.quiet);
-        let everything = Meant { selection: Arc::new(Selection::all()), source: Source::Listing, now };
+        let everything = Meant { selection: Arc::new(Selection::all()), source: Source::Listing, now, keys: None };
         screen.follow(&opened.archive, &everything);
         opened.archive.findings().iter().for_each(|finding| screen.meet(finding));
         let found = streams(&opened.archive, now, self.count).await?;

@@ -53,7 +53,7 @@ impl JournalStore for BlobJournal {
             return Ok(());
         }
         let key = Key::parse(format!("{}{:010}.jsonl", self.folder, self.blobs + 1))?;
-        match self.writer.create(&key, &[lines.clone()], &Metadata::new(), None).await? {
+        match self.writer.create(&key, std::slice::from_ref(&lines), &Metadata::new(), None).await? {
             Creation::Created => {
                 self.blobs += 1;
                 Ok(())
