@@ -13,7 +13,7 @@ use persistor_tests::{pusher, scratch};
 use serde_json::{Value, json};
 
 /// The commands that print lines of JSON.
-const COMMANDS: [&str; 8] = ["diff", "grep", "ls", "show", "status", "streams", "timeline", "verify"];
+const COMMANDS: [&str; 9] = ["copy", "diff", "grep", "ls", "show", "status", "streams", "timeline", "verify"];
 
 /// What the page says of one kind of line.
 struct Kind {
@@ -71,6 +71,9 @@ fn every_line_that_a_command_prints_is_of_its_kind() {
     let archive = root.to_str().expect("a path that is text");
     let cli = Cli::new(folder.path());
     let mut seen = Seen { kinds: kinds(), printed: BTreeSet::new() };
+    let lines = cli.fine(&["replay", "--to", "-", "--yes", "-a", archive]).json();
+    assert!(!lines.is_empty());
+    lines.iter().for_each(|line| seen.see("message to send", line));
     let mut run = |kind: &str, code: i32, arguments: &[&str], input: &[u8]| {
         assert!(COMMANDS.contains(&arguments[0]), "{arguments:?}");
         let lines = cli.ends_with(code, &[arguments, &["--json", "-a", archive]].concat(), input).json();
@@ -102,6 +105,9 @@ fn every_line_that_a_command_prints_is_of_its_kind() {
         run("timeline row", 0, &["timeline", "--stream", "orders", "--by", step], b"");
     }
     assert_eq!(run("finding", 0, &["verify", "--read-data"], b"").len(), 1, "no finding before anything is spoiled");
+
+    run("count and size", 0, &["copy", "to", "--dry-run"], b"");
+    run("copy", 0, &["copy", "to"], b"");
 
     spoil(&root, &listed);
     run("finding", 3, &["verify", "--sample", "50%"], b"");

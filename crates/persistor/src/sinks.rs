@@ -1,5 +1,8 @@
 //! Where messages are sent to, as `--to` says it: the one place that opens every sink, by the variables that the providers' own tools have.
 
+mod http;
+mod lines;
+
 use std::sync::Arc;
 #[cfg(feature = "service-bus")]
 use std::time::{Duration, SystemTime};
@@ -12,6 +15,8 @@ use persistor_gcp::{TopicEndpoint, TopicName, TopicSink};
 use persistor_recover::Sink;
 
 use crate::exit::usage;
+use crate::sinks::http::{Body, Http};
+use crate::sinks::lines::Lines;
 
 /// `--to` for lines on standard output.
 pub(crate) const LINES: &str = "-";
@@ -32,7 +37,11 @@ pub(crate) fn open(to: &str, form: Option<Form>) -> anyhow::Result<Arc<dyn Sink>
     if form.is_some() && !http {
         usage!("--as is for addresses of HTTP, and `{}` is none", shown(to));
     }
+    if to == LINES {
+        return Ok(Arc::new(Lines::stdout()));
+    }
     match to.split_once("://") {
+        Some(("http" | "https", _)) => address(to, form),
         #[cfg(feature = "pubsub")]
         Some(("pubsub", rest)) => topic(rest),
         #[cfg(feature = "service-bus")]
@@ -67,6 +76,18 @@ fn variable<T>(name: &str, parse: impl FnOnce(&str) -> persistor_core::Result<T>
     match std::env::var(name).ok().filter(|text| !text.is_empty()).map(|text| parse(&text)).transpose() {
         Ok(value) => Ok(value),
         Err(error) => usage!("{name}: {error}"),
+    }
+}
+
+fn address(to: &str, form: Option<Form>) -> anyhow::Result<Arc<dyn Sink>> {
+    let body = match form.unwrap_or(Form::Raw) {
+        Form::Raw => Body::Raw,
+        Form::PubsubPush => Body::PubsubPush,
+    };
+    let authorization = variable("PERSISTOR_SINK_AUTHORIZATION", |text| Ok(text.to_owned()))?;
+    match Http::open(to, body, http::PATIENCE, authorization.as_deref()) {
+        Ok(sink) => Ok(Arc::new(sink)),
+        Err(error) => usage!("--to {}: {error}", shown(to)),
     }
 }
 

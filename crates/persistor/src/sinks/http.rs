@@ -49,7 +49,9 @@ impl Http {
             return Err(invalid("it is no URL such as https://host/path"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(invalid("a name and a password in an address are seen by too many: give the header in PERSISTOR_SINK_AUTHORIZATION"));
+            return Err(invalid(
+                "a name and a password in an address are seen by too many: give the header in PERSISTOR_SINK_AUTHORIZATION",
+            ));
         }
         let authorization = authorization.map(header_value).transpose()?;
         if authorization.is_some() && url.scheme() == "http" && !is_loopback(&url) {
@@ -82,7 +84,8 @@ impl Http {
             Ok(answer::read(response, self.body.accepts()).await)
         };
         let answered = timeout(self.patience, exchange).await;
-        let answered = answered.unwrap_or_else(|_| Err(unavailable(format!("send to `{name}`: no answer within {:?}", self.patience))));
+        let answered =
+            answered.unwrap_or_else(|_| Err(unavailable(format!("send to `{name}`: no answer within {:?}", self.patience))));
         let (outcome, wait) = answered?;
         if let Some(wait) = wait {
             // It asks for time, and whoever sends has its own pauses beside.
@@ -145,7 +148,8 @@ impl Sink for Http {
             tokio::net::TcpStream::connect(&addresses[..]).await.map(drop).map_err(failed)
         };
         let connected = timeout(self.patience, connect).await;
-        connected.unwrap_or_else(|_| Err(unavailable(format!("connect to `{}`: no answer within {:?}", self.name(), self.patience))))
+        connected
+            .unwrap_or_else(|_| Err(unavailable(format!("connect to `{}`: no answer within {:?}", self.name(), self.patience))))
     }
 
     async fn feeds(&self, _entity: &str) -> Feeds {
@@ -154,7 +158,8 @@ impl Sink for Http {
 
     async fn send(&self, messages: &[Outgoing], ordered: bool) -> Vec<Result<String>> {
         if !ordered {
-            return stream::iter(messages).map(|message| self.post(message)).buffered(AT_ONCE).collect().await;
+            let posts: Vec<_> = messages.iter().map(|message| self.post(message)).collect();
+            return stream::iter(posts).buffered(AT_ONCE).collect().await;
         }
         let mut results: Vec<Result<String>> = Vec::with_capacity(messages.len());
         for message in messages {

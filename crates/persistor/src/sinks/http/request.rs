@@ -19,7 +19,7 @@ const SUBSCRIPTION: &str = "projects/persistor/subscriptions/replay";
 /// The form of what is posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
-    /// The payload's bytes; what is around them in headers `persistor-…`, as JSON of ASCII.
+    /// The payload's bytes; what is around them in headers `persistor-…`: texts as between the quotes of JSON, attributes and properties as objects, all in ASCII.
     Raw,
     /// Pub/Sub's wrapped push.
     PubsubPush,
@@ -85,7 +85,7 @@ fn headers(message: &Outgoing) -> Vec<(&'static str, String)> {
         ("persistor-ordering-key", key),
     ] {
         if !text.is_empty() {
-            headers.push((name, ascii(&Value::from(text))));
+            headers.push((name, inside(text)));
         }
     }
     for (name, values) in [("persistor-attributes", &message.attributes), ("persistor-properties", &message.properties)] {
@@ -108,6 +108,19 @@ fn object(values: &BTreeMap<String, Attribute>) -> Value {
         Some(kind) => json!({ kind: value.text() }),
     };
     Value::Object(values.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect())
+}
+
+/// A text as it stands between the quotes of a JSON string of ASCII; spaces at its ends, which HTTP takes away, are escaped too.
+fn inside(text: &str) -> String {
+    let quoted = ascii(&Value::from(text));
+    let inner = &quoted[1..quoted.len() - 1];
+    let middle = inner.trim_matches(' ');
+    let spaces = |count| "\\u0020".repeat(count);
+    if middle.is_empty() {
+        return spaces(inner.len());
+    }
+    let start = inner.len() - inner.trim_start_matches(' ').len();
+    format!("{}{middle}{}", spaces(start), spaces(inner.len() - middle.len() - start))
 }
 
 /// JSON with everything escaped that is not visible ASCII or a space; such is found inside of strings only.
