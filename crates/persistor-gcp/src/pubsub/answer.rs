@@ -43,7 +43,10 @@ impl Answer {
         match status.code {
             Code::InvalidArgument => Self::new(
                 ErrorKind::Invalid,
-                format!("the topic `{full}` does not take it as it is ({}): a limit of Pub/Sub's, or the topic's schema", code(status)),
+                format!(
+                    "the topic `{full}` does not take it as it is ({}): a limit of Pub/Sub's, or the topic's schema",
+                    code(status)
+                ),
             ),
             Code::NotFound => Self::missing(topic),
             Code::PermissionDenied => Self::new(
@@ -53,15 +56,20 @@ impl Answer {
                     code(status)
                 ),
             ),
-            Code::Unauthenticated => {
-                Self::new(ErrorKind::Denied, "the credentials were not accepted: `gcloud auth application-default login` makes new ones")
-            }
-            Code::ResourceExhausted => {
-                Self::new(ErrorKind::Unavailable, format!("a quota of the project `{project}` is used up: send at a lower rate, or raise the quota"))
-            }
+            Code::Unauthenticated => Self::new(
+                ErrorKind::Denied,
+                "the credentials were not accepted: `gcloud auth application-default login` makes new ones",
+            ),
+            Code::ResourceExhausted => Self::new(
+                ErrorKind::Unavailable,
+                format!("a quota of the project `{project}` is used up: send at a lower rate, or raise the quota"),
+            ),
             Code::FailedPrecondition => Self::new(
                 ErrorKind::Unavailable,
-                format!("the topic `{full}` is in no state to take it ({}), such as a disabled key that it is encrypted with", code(status)),
+                format!(
+                    "the topic `{full}` is in no state to take it ({}), such as a disabled key that it is encrypted with",
+                    code(status)
+                ),
             ),
             _ => Self::new(ErrorKind::Unavailable, format!("Pub/Sub answered {}", code(status))),
         }
@@ -181,17 +189,19 @@ mod tests {
 
     #[test]
     fn no_answer_is_no_refusal() {
-        for error in [PublishError::OrderingKeyPaused, PublishError::Shutdown, PublishError::Rpc(Arc::new(SdkError::io("broken pipe")))] {
+        for error in
+            [PublishError::OrderingKeyPaused, PublishError::Shutdown, PublishError::Rpc(Arc::new(SdkError::io("broken pipe")))]
+        {
             assert_eq!(Answer::of_publish(&error, &topic()).kind, ErrorKind::Unavailable, "{error}");
         }
         let lost = |transient| {
             let error = google_cloud_gax::error::CredentialsError::from_msg(transient, "expired");
             Answer::of_publish(&PublishError::Rpc(Arc::new(SdkError::authentication(error))), &topic())
         };
-        assert_eq!([true, false].map(|transient| (lost(transient).kind, lost(transient).lost_credentials)), [
-            (ErrorKind::Denied, false),
-            (ErrorKind::Denied, true)
-        ]);
+        assert_eq!(
+            [true, false].map(|transient| (lost(transient).kind, lost(transient).lost_credentials)),
+            [(ErrorKind::Denied, false), (ErrorKind::Denied, true)]
+        );
     }
 
     #[test]

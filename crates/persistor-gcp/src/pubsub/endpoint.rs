@@ -25,7 +25,8 @@ impl TopicEndpoint {
         let (host, port) = address.rsplit_once(':').unwrap_or(("", ""));
         let odd = |c: char| c.is_whitespace() || c.is_control() || "/?#@\\".contains(c);
         // More colons than one are an IPv6 address, which has brackets here.
-        let plain = !host.is_empty() && !host.contains(odd) && (!host.contains(':') || host.starts_with('[') && host.ends_with(']'));
+        let plain =
+            !host.is_empty() && !host.contains(odd) && (!host.contains(':') || host.starts_with('[') && host.ends_with(']'));
         if plain && port.parse::<u16>().is_ok_and(|port| port > 0) {
             Ok(Self::Emulator(format!("http://{address}")))
         } else {
@@ -39,7 +40,11 @@ impl TopicEndpoint {
     /// [`ErrorKind::Invalid`] if it is no such name.
     pub fn region(text: &str) -> Result<Self> {
         let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if text.contains('-') && text.chars().all(known) && text.starts_with(|c: char| c.is_ascii_lowercase()) && !text.ends_with('-') {
+        if text.contains('-')
+            && text.chars().all(known)
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && !text.ends_with('-')
+        {
             Ok(Self::Region(text.to_owned()))
         } else {
             Err(Error::new(ErrorKind::Invalid, format!("`{text}` is no region: they are named like `europe-west1`")))

@@ -93,12 +93,16 @@ fn is_subscription(entity: &str) -> bool {
 /// Why the topic of a subscription is not known, in words.
 fn unknown(entity: &str, error: &SdkError) -> String {
     match status(error) {
-        Some(status) if status.code == Code::NotFound => format!("there is no subscription `{entity}` any more, so its topic is not known"),
+        Some(status) if status.code == Code::NotFound => {
+            format!("there is no subscription `{entity}` any more, so its topic is not known")
+        }
         Some(status) if status.code == Code::PermissionDenied => {
             format!("this identity may not ask for the topic of `{entity}`: roles/pubsub.viewer allows it")
         }
         Some(status) => format!("the topic of `{entity}` is not known: Pub/Sub answered {}", code(status)),
-        None if Answer::none(error).kind == ErrorKind::Denied => format!("the topic of `{entity}` is not known: no credentials for Pub/Sub"),
+        None if Answer::none(error).kind == ErrorKind::Denied => {
+            format!("the topic of `{entity}` is not known: no credentials for Pub/Sub")
+        }
         None => format!("the topic of `{entity}` is not known: no answer from Pub/Sub"),
     }
 }
@@ -112,7 +116,15 @@ mod tests {
     #[test]
     fn only_the_full_name_of_a_subscription_is_one() {
         assert!(is_subscription("projects/p/subscriptions/s"));
-        for other in ["", "s", "projects/p/topics/t", "projects/p/subscriptions/", "projects//subscriptions/s", "ns.servicebus.windows.net/q", "projects/p/subscriptions/s/t"] {
+        for other in [
+            "",
+            "s",
+            "projects/p/topics/t",
+            "projects/p/subscriptions/",
+            "projects//subscriptions/s",
+            "ns.servicebus.windows.net/q",
+            "projects/p/subscriptions/s/t",
+        ] {
             assert!(!is_subscription(other), "{other}");
         }
     }
