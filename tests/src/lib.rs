@@ -12,6 +12,7 @@ pub mod archive;
 pub mod azurite;
 pub mod blob_double;
 pub mod bulk;
+pub mod call_proxy;
 pub mod canonical;
 pub mod cli;
 pub mod corpus;

@@ -1,6 +1,6 @@
-//! Topics, push subscriptions, publishing and seeking with Google's own client, against the emulator.
+//! Topics, push subscriptions, publishing, pulling and seeking with Google's own client, against the emulator.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use google_cloud_pubsub::model::{Message, PushConfig};
 use tokio::runtime::Runtime;
 
 use crate::emulator::Emulator;
+use crate::waiting::LIMIT;
 
 /// Bytes that wait for the broker's answer at most: the client itself has no limit.
 const IN_FLIGHT: usize = 32 << 20;
@@ -20,6 +21,16 @@ const IN_FLIGHT: usize = 32 << 20;
 pub struct Publication {
     pub payload: Bytes,
     pub attributes: BTreeMap<String, String>,
+}
+
+/// One message as a subscriber has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    pub id: String,
+    pub payload: Bytes,
+    pub attributes: BTreeMap<String, String>,
+    /// Empty where there is none.
+    pub ordering_key: String,
 }
 
 /// A project of the emulator, reached through Google's client.
@@ -67,6 +78,18 @@ impl Pubsub {
         self.create(name, topic, PushConfig::new().set_push_endpoint(url).set_no_wrapper(bare), deadline_seconds)
     }
 
+    /// Makes a subscription to pull from, which gives messages of an ordering key in their order, and gives its full name.
+    pub fn create_pull(&self, name: &str, topic: &str) -> String {
+        let subscription = format!("projects/persistor/subscriptions/{name}");
+        let create = self.subscriptions.create_subscription().set_name(&subscription).set_topic(topic);
+        self.runtime.block_on(create.set_enable_message_ordering(true).send()).expect("create subscription");
+        subscription
+    }
+
+    pub fn delete_topic(&self, topic: &str) {
+        self.runtime.block_on(self.topics.delete_topic().set_topic(topic).send()).expect("delete topic");
+    }
+
     fn create(&self, name: &str, topic: &str, push: PushConfig, deadline_seconds: i32) -> String {
         let subscription = format!("projects/persistor/subscriptions/{name}");
         let create = self.subscriptions.create_subscription().set_name(&subscription).set_topic(topic).set_push_config(push);
@@ -109,6 +132,30 @@ impl Pubsub {
     pub fn stop_push(&self, subscription: &str) {
         let stop = self.subscriptions.modify_push_config().set_subscription(subscription).set_push_config(PushConfig::new());
         self.runtime.block_on(stop.send()).expect("stop pushing");
+    }
+
+    /// Takes messages out of a subscription to pull from, in the order in which they come, until `enough` has them; what comes a second time under its id is left out.
+    pub fn pull(&self, subscription: &str, enough: impl Fn(&[Received]) -> bool) -> Vec<Received> {
+        self.runtime.block_on(async {
+            let client = Subscriber::builder().with_endpoint(&self.endpoint).with_credentials(self.credentials.clone());
+            let mut messages = client.build().await.expect("a subscriber").subscribe(subscription).build();
+            let (mut received, mut ids) = (Vec::new(), BTreeSet::new());
+            while !enough(&received) {
+                let next = tokio::time::timeout(LIMIT, messages.next()).await;
+                let next = next.unwrap_or_else(|_| panic!("nothing came for {LIMIT:?} after {} messages", received.len()));
+                let (message, handler) = next.expect("the stream goes on").expect("pull");
+                handler.ack();
+                if ids.insert(message.message_id.clone()) {
+                    received.push(Received {
+                        id: message.message_id,
+                        payload: message.data,
+                        attributes: message.attributes.into_iter().collect(),
+                        ordering_key: message.ordering_key,
+                    });
+                }
+            }
+            received
+        })
     }
 
     /// Takes out of a subscription without push all that is not acknowledged: what comes until nothing came for `quiet`, which is to
