@@ -160,7 +160,7 @@ pub fn sas(permissions: &str) -> String {
 }
 
 /// HMAC-SHA256, of RFC 2104.
-fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     const BLOCK: usize = 64;
     assert!(key.len() <= BLOCK, "keys are not that long");
     let padded = |with: u8| {

@@ -9,6 +9,7 @@
 //! and fails them where `CI=true` ([`tools`]).
 
 pub mod archive;
+pub mod artemis;
 pub mod azurite;
 pub mod blob_double;
 pub mod bulk;
@@ -40,6 +41,7 @@ pub mod pusher;
 pub mod random;
 pub mod scratch;
 pub mod service_bus;
+pub mod service_bus_double;
 pub mod storage_double;
 pub mod store_gate;
 pub mod terraform;

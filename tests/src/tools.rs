@@ -79,6 +79,25 @@ pub fn azurite() -> Option<AzuriteProgram> {
     or_skip(found, "node or Azurite is missing (tests/run tools installs it where npm is)")
 }
 
+/// The script of Apache Artemis that makes an instance of it, Node, and rhea's main file.
+#[derive(Clone, Debug)]
+pub struct ArtemisProgram {
+    pub script: PathBuf,
+    pub node: PathBuf,
+    pub rhea: PathBuf,
+}
+
+/// Apache Artemis, a broker of AMQP 1.0, and another client for it, or a skip.
+pub fn artemis() -> Option<ArtemisProgram> {
+    let below = |path: &str| Some(crate::scratch::target().join("tools").join(path)).filter(|path| path.is_file());
+    let script = named("TEST_ARTEMIS").or_else(|| below("artemis/apache-artemis-2.44.0/bin/artemis"));
+    let rhea = named("TEST_RHEA").or_else(|| below("rhea/node_modules/rhea/lib/container.js"));
+    let node = named("TEST_NODE").or_else(|| on_path("node"));
+    let found = script.zip(rhea).zip(node).map(|((script, rhea), node)| ArtemisProgram { script, node, rhea });
+    let java = named("TEST_JAVA").or_else(|| on_path("java"));
+    or_skip(found.filter(|_| java.is_some()), "java, node, Artemis or rhea is missing (tests/run tools gets the latter two by Maven and npm)")
+}
+
 /// Terraform, and how it is told where providers are, if not in their registry.
 #[derive(Clone, Debug)]
 pub struct Terraform {

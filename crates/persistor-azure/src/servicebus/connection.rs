@@ -209,10 +209,13 @@ impl Open {
         }
         let renewed = self.setup.in_time("the token", authorization.put(&self.setup, tokens)).await.and_then(|renewed| renewed);
         match renewed {
-            // The old one is good for some more messages; whoever gives tokens may answer them.
-            Err(_) if tokens.now() < authorization.expires => Ok(()),
-            Err(error) => Err(Failure::NotSent(error)),
             Ok(()) => Ok(()),
+            Err(error) => {
+                // The old one is good for some more messages; whoever gives tokens may answer by then.
+                let left = authorization.expires.duration_since(tokens.now()).map_err(|_| Failure::NotSent(error))?;
+                authorization.due = tokens.now() + left / 2;
+                Ok(())
+            }
         }
     }
 
