@@ -71,8 +71,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
             () = for_pump.cut.notified() => {}
         }
     });
-    let acceptor =
-        ConnectionAcceptor::builder().container_id("double").sasl_acceptor(SaslAnonymousMechanism::new()).build();
+    let acceptor = ConnectionAcceptor::builder().container_id("double").sasl_acceptor(SaslAnonymousMechanism::new()).build();
     let Ok(mut connection) = acceptor.accept(far).await else { return };
     while let Ok(session) = SessionAcceptor::new().accept(&mut connection).await {
         tokio::spawn(links(session, peer.clone()));

@@ -1,10 +1,11 @@
 //! `persistor try`: the loop in one command, without a cloud. Every part of it but the broker is the real one: the handler is this
 //! program's own `serve gcp`, killed with SIGKILL and started again on the way, and what is counted is what is on the disk. In the end a consumer downstream
-//! loses some messages, and this program's own commands find them.
+//! loses some messages, and this program's own commands find them and send them again.
 
 mod account;
 mod broker;
 mod consumer;
+mod endpoint;
 mod handler;
 mod sample;
 mod this_program;
@@ -57,8 +58,8 @@ impl Try {
         if !account.is_whole() {
             return Ok(screen.end(Exit::Damage)?);
         }
-        let exact = consumer::lose_and_find(&archive, &samples, &mut screen)?;
-        Ok(screen.end(if exact { Exit::Fine } else { Exit::Failed })?)
+        let whole = consumer::lose_find_and_replay(&archive, &samples, &mut screen)?;
+        Ok(screen.end(if whole { Exit::Fine } else { Exit::Failed })?)
     }
 }
 

@@ -1,5 +1,5 @@
 //! The consumer of a try: a stage downstream that loses messages and says nothing. What it lost is found by this program's own `diff`, and when by its
-//! `timeline`, as a user would run them.
+//! `timeline`; `replay` sends it again, and `diff` finds nothing missing any more. All as a user would run them.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use persistor_core::Layout;
 use persistor_recover::figures;
 
+use super::endpoint::Endpoint;
 use super::{sample::Sample, this_program};
 use crate::screen::Screen;
 
@@ -16,8 +17,8 @@ use crate::screen::Screen;
 const LOST_IN_A_ROW: usize = 100;
 const LOST_HERE_AND_THERE: usize = 37;
 
-/// Lets a consumer lose messages, and finds them; whether exactly those were found.
-pub(super) fn lose_and_find(archive: &Path, samples: &[Sample], screen: &mut Screen) -> anyhow::Result<bool> {
+/// Lets a consumer lose messages, finds them, and sends them again; whether exactly those were found, and nothing is missing in the end.
+pub(super) fn lose_find_and_replay(archive: &Path, samples: &[Sample], screen: &mut Screen) -> anyhow::Result<bool> {
     let lost = lost(samples.len());
     let (arrived_file, missing_file) = (beside(archive, "arrived.txt"), beside(archive, "missing.txt"));
     let kept = samples.iter().enumerate().filter(|(at, _)| !lost.contains(at));
@@ -28,19 +29,7 @@ pub(super) fn lose_and_find(archive: &Path, samples: &[Sample], screen: &mut Scr
     screen.line(format_args!(
         "\nThen a consumer downstream crashes, comes back, and says nothing of what it lost. The ids that it did handle are in {arrived}. What did not arrive?\n"
     ))?;
-    screen.line(format_args!("$ persistor diff -a {folder} --match id < {arrived} > {missing}"))?;
-    let output = this_program::command()?
-        .args(["diff", "--match", "id", "--archive"])
-        .arg(archive)
-        .stdin(File::open(&arrived_file).with_context(|| format!("read `{arrived}`"))?)
-        .stdout(File::create(&missing_file).with_context(|| format!("write `{missing}`"))?)
-        .output()
-        .context("run `persistor diff`")?;
-    screen.write(&output.stderr)?;
-    if !output.status.success() {
-        bail!("`persistor diff` ended with {}", output.status);
-    }
-    let named = fs::read_to_string(&missing_file).with_context(|| format!("read `{missing}`"))?;
+    let named = diff(archive, &arrived_file, &missing_file, screen)?;
     let named: BTreeSet<&str> = named.lines().collect();
     let template = Layout::default();
     let keys = lost.iter().map(|at| Ok(template.template().render(&samples[*at].message()?).to_string()));
@@ -53,11 +42,54 @@ pub(super) fn lose_and_find(archive: &Path, samples: &[Sample], screen: &mut Scr
     screen.flush()?;
     let mut timeline = this_program::command()?;
     let status = timeline.args(["timeline", "--archive"]).arg(archive).arg("--keys").arg(&missing_file).status();
-    let status = status.context("run `persistor timeline`")?;
+    let seen = status.context("run `persistor timeline`")?.success();
+
+    let endpoint = Endpoint::start(&arrived_file)?;
+    let (to, journal) = (format!("http://{}/orders", endpoint.address()), beside(archive, "replay.jsonl"));
+    screen.line(format_args!(
+        "\nThe consumer is mended and takes pushes again. Send it those messages, in the order of their ordering keys, and no others:\n"
+    ))?;
+    screen.line(format_args!(
+        "$ persistor replay -a {folder} --keys {missing} --to {to} --as pubsub-push --name after-the-crash --journal {} --yes",
+        journal.display()
+    ))?;
+    screen.flush()?;
+    let mut replay = this_program::command()?;
+    replay.args(["replay", "--as", "pubsub-push", "--name", "after-the-crash", "--yes", "--to", &to, "--archive"]).arg(archive);
+    replay.arg("--keys").arg(&missing_file).arg("--journal").arg(&journal);
+    let sent = replay.status().context("run `persistor replay`")?.success();
+    drop(endpoint);
+
+    screen.line("\nDid they arrive?\n")?;
+    let left = diff(archive, &arrived_file, &beside(archive, "still-missing.txt"), screen)?;
+    let closed = sent && left.is_empty();
+    screen.line(if closed { "\nNothing is missing any more." } else { "\nSOMETHING IS STILL MISSING." })?;
     screen.line(format_args!(
         "\nLook around, each with `-a {folder}`: `persistor ls -l`, `persistor show KEY`, `persistor grep json:/order/id=42`, `persistor verify --read-data`.\nNext, the handler by itself: `persistor serve gcp`, or `cargo run -- serve gcp`"
     ))?;
-    Ok(exact && status.success())
+    Ok(exact && seen && closed)
+}
+
+/// Compares what arrived with the archive; the keys of what did not.
+fn diff(archive: &Path, arrived: &Path, missing: &Path, screen: &mut Screen) -> anyhow::Result<String> {
+    screen.line(format_args!(
+        "$ persistor diff -a {} --match id < {} > {}",
+        archive.display(),
+        arrived.display(),
+        missing.display()
+    ))?;
+    let output = this_program::command()?
+        .args(["diff", "--match", "id", "--archive"])
+        .arg(archive)
+        .stdin(File::open(arrived).with_context(|| format!("read `{}`", arrived.display()))?)
+        .stdout(File::create(missing).with_context(|| format!("write `{}`", missing.display()))?)
+        .output()
+        .context("run `persistor diff`")?;
+    screen.write(&output.stderr)?;
+    if !output.status.success() {
+        bail!("`persistor diff` ended with {}", output.status);
+    }
+    fs::read_to_string(missing).with_context(|| format!("read `{}`", missing.display()))
 }
 
 /// The numbers of the messages that are lost.
