@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn a_million_messages_of_a_kilobyte_cost_half_a_dollar() {
-        let itinerary = Itinerary { total: Amount { messages: 1_000_000, bytes: 1_000_000_000 }, ..Itinerary::default() };
+        let mut itinerary = Itinerary::default();
+        itinerary.total = Amount { messages: 1_000_000, bytes: 1_000_000_000 };
         let from = |text: &str| Location::parse(text).expect("a location");
         let price = |text, to| dollars(Some(&from(text)), to, &itinerary);
         // A listing of 0.005, reads of 0.40, and 0.036 to publish.
