@@ -12,7 +12,8 @@ use crate::root;
 const ARROWS: [(&str, &[&str]); 9] = [
     ("persistor-core", &[]),
     ("persistor-serve", &[]),
-    ("persistor-gcp", &["persistor-core"]),
+    // Recovery only under the feature of a sink: see `ABSENT` for the function.
+    ("persistor-gcp", &["persistor-core", "persistor-recover"]),
     ("persistor-azure", &["persistor-core"]),
     ("persistor-recover", &["persistor-core"]),
     ("persistor-gcp-function", &["persistor-core", "persistor-gcp", "persistor-serve"]),
@@ -60,8 +61,8 @@ const ABSENT: [(&str, &[&str], &str); 6] = [
     ("persistor-serve", &["persistor-core", "clap"], "serve knows no messages"),
     (
         "persistor-gcp-function",
-        &["indicatif", "clap", "google-cloud-pubsub"],
-        "a function links no command line and no publisher",
+        &["indicatif", "clap", "google-cloud-pubsub", "persistor-recover"],
+        "a function links no command line, no publisher and no replay",
     ),
     (
         "persistor-azure-function",
