@@ -36,7 +36,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// What must not be in a crate, however it would come in: who, what, why.
-const ABSENT: [(&str, &[&str], &str); 6] = [
+const ABSENT: [(&str, &[&str], &str); 5] = [
     (
         "persistor-core",
         &["axum", "hyper", "tower", "tracing", "http", "reqwest", "clap"],
@@ -69,7 +69,6 @@ const ABSENT: [(&str, &[&str], &str); 6] = [
         &["indicatif", "clap", "fe2o3-amqp", "azure_core_amqp"],
         "a function links no command line and no publisher",
     ),
-    ("persistor", &["google-cloud-pubsub"], "nothing publishes yet"),
 ];
 
 /// Parts of names of crates that no program links: OpenSSL in any form, and a second implementation of its tasks, which needs more than a C compiler.
