@@ -12,7 +12,8 @@ use crate::root;
 const ARROWS: [(&str, &[&str]); 9] = [
     ("persistor-core", &[]),
     ("persistor-serve", &[]),
-    ("persistor-gcp", &["persistor-core"]),
+    // Recovery only under the feature of a sink: see `ABSENT` for the function.
+    ("persistor-gcp", &["persistor-core", "persistor-recover"]),
     ("persistor-azure", &["persistor-core"]),
     ("persistor-recover", &["persistor-core"]),
     ("persistor-gcp-function", &["persistor-core", "persistor-gcp", "persistor-serve"]),
@@ -35,7 +36,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// What must not be in a crate, however it would come in: who, what, why.
-const ABSENT: [(&str, &[&str], &str); 6] = [
+const ABSENT: [(&str, &[&str], &str); 5] = [
     (
         "persistor-core",
         &["axum", "hyper", "tower", "tracing", "http", "reqwest", "clap"],
@@ -60,15 +61,14 @@ const ABSENT: [(&str, &[&str], &str); 6] = [
     ("persistor-serve", &["persistor-core", "clap"], "serve knows no messages"),
     (
         "persistor-gcp-function",
-        &["indicatif", "clap", "google-cloud-pubsub"],
-        "a function links no command line and no publisher",
+        &["indicatif", "clap", "google-cloud-pubsub", "persistor-recover"],
+        "a function links no command line, no publisher and no replay",
     ),
     (
         "persistor-azure-function",
         &["indicatif", "clap", "fe2o3-amqp", "azure_core_amqp"],
         "a function links no command line and no publisher",
     ),
-    ("persistor", &["google-cloud-pubsub"], "nothing publishes yet"),
 ];
 
 /// Parts of names of crates that no program links: OpenSSL in any form, and a second implementation of its tasks, which needs more than a C compiler.
