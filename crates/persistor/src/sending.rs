@@ -98,7 +98,7 @@ pub(crate) struct Kept {
 impl Sending {
     /// The replay's name.
     pub(crate) fn name(&self, now: DateTime<Utc>) -> anyhow::Result<String> {
-        let Some(name) = &self.name else { return Ok(now.format("replay-%Y%m%dT%H%M%SZ").to_string()) };
+        let Some(name) = &self.name else { return Ok(now.format("replay-%Y%m%dT%H%M%S%3fZ").to_string()) };
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if name.is_empty()
             || name.len() > LONGEST_NAME
