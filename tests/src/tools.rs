@@ -95,7 +95,10 @@ pub fn artemis() -> Option<ArtemisProgram> {
     let node = named("TEST_NODE").or_else(|| on_path("node"));
     let found = script.zip(rhea).zip(node).map(|((script, rhea), node)| ArtemisProgram { script, node, rhea });
     let java = named("TEST_JAVA").or_else(|| on_path("java"));
-    or_skip(found.filter(|_| java.is_some()), "java, node, Artemis or rhea is missing (tests/run tools gets the latter two by Maven and npm)")
+    or_skip(
+        found.filter(|_| java.is_some()),
+        "java, node, Artemis or rhea is missing (tests/run tools gets the latter two by Maven and npm)",
+    )
 }
 
 /// Terraform, and how it is told where providers are, if not in their registry.

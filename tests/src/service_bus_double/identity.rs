@@ -70,15 +70,18 @@ impl IdentityDouble {
         let token = format!("token-{}", given.len());
         given.push(token.clone());
         let expires = issue(&token).duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
-        json(200, format!(r#"{{"access_token":"{token}","expires_on":"{expires}","resource":"","token_type":"Bearer","client_id":""}}"#))
+        json(
+            200,
+            format!(
+                r#"{{"access_token":"{token}","expires_on":"{expires}","resource":"","token_type":"Bearer","client_id":""}}"#
+            ),
+        )
     }
 }
 
 fn json(status: u16, body: String) -> Answer {
     let length = body.len().to_string();
-    let headers = vec![
-        ("Content-Type".to_owned(), b"application/json".to_vec()),
-        ("Content-Length".to_owned(), length.into_bytes()),
-    ];
+    let headers =
+        vec![("Content-Type".to_owned(), b"application/json".to_vec()), ("Content-Length".to_owned(), length.into_bytes())];
     Answer { status, headers, body: body.into() }
 }

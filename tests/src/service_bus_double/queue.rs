@@ -73,7 +73,8 @@ fn taken(message: &Message<Body<Value>>, transfer: usize) -> Taken {
         _ => None,
     };
     let application = message.application_properties.as_ref();
-    let application = application.map(|properties| properties.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect());
+    let application =
+        application.map(|properties| properties.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect());
     Taken {
         payload: sections.iter().flat_map(|data| data.0.to_vec()).collect(),
         properties: message.properties.clone().unwrap_or_default(),

@@ -74,6 +74,7 @@ fn a_link_that_is_closed_while_nobody_sends_is_attached_again() {
         assert_eq!(each(&sink, &["a"]).await, [None]);
         for condition in ["amqp:link:detach-forced", "amqp:unauthorized-access", "amqp:connection:forced"] {
             double.detach_links(condition);
+            persistor_tests::waiting::until("the link to be closed", || (double.links() == 0).then_some(()));
             // What crosses the closing is not confirmed; what is sent behind it is.
             persistor_tests::waiting::until("a message to pass", || {
                 tokio::task::block_in_place(|| {
@@ -91,7 +92,12 @@ fn a_link_that_is_closed_while_nobody_sends_is_attached_again() {
 fn what_is_lost_on_the_way_is_not_confirmed_and_the_next_call_connects_again() {
     let double = double();
     let sink = sink(&double);
-    double.next([Fault::CutBefore, Fault::CutAfter, Fault::Detach("amqp:internal-error"), Fault::Detach("amqp:unauthorized-access")]);
+    double.next([
+        Fault::CutBefore,
+        Fault::CutAfter,
+        Fault::Detach("amqp:internal-error"),
+        Fault::Detach("amqp:unauthorized-access"),
+    ]);
     let results = run(each(&sink, &["before", "after", "detached", "unauthorized", "fine"]));
     assert_eq!(results, [UNAVAILABLE, UNAVAILABLE, UNAVAILABLE, UNAVAILABLE, None]);
     // The one whose confirmation was lost is there, which nobody can know.

@@ -86,7 +86,9 @@ impl Condition {
             "amqp:unauthorized-access" | "com.microsoft:auth-failed" => {
                 " (the credentials may not send there: grant the role `Azure Service Bus Data Sender`, or use a rule with the claim `Send`)"
             }
-            "amqp:not-found" | "com.microsoft:entity-not-found" => " (there is no such queue or topic: make it, or look at its name)",
+            "amqp:not-found" | "com.microsoft:entity-not-found" => {
+                " (there is no such queue or topic: make it, or look at its name)"
+            }
             "com.microsoft:server-busy" => " (too many requests: it asks for a pause of some seconds)",
             "com.microsoft:entity-disabled" => " (it is disabled, or takes nothing for now)",
             "amqp:resource-limit-exceeded" => " (it is full, or has too many connections)",
@@ -252,7 +254,9 @@ impl Answers {
             RequestError::Status(status) => {
                 let code = status.code.0.get();
                 let (kind, meaning) = match code {
-                    401 | 403 => (ErrorKind::Denied, " (the token was not accepted: it is another's, has expired, or its key is wrong)"),
+                    401 | 403 => {
+                        (ErrorKind::Denied, " (the token was not accepted: it is another's, has expired, or its key is wrong)")
+                    }
                     404 => (ErrorKind::NotFound, " (there is no such queue or topic: make it, or look at its name)"),
                     _ => (ErrorKind::Unavailable, ""),
                 };
@@ -275,7 +279,8 @@ mod tests {
     }
 
     fn rejected(condition: &str, description: &str) -> Outcome {
-        let condition = serde_amqp::from_slice(&serde_amqp::to_vec(&Symbol::from(condition)).expect("bytes")).expect("a condition");
+        let condition =
+            serde_amqp::from_slice(&serde_amqp::to_vec(&Symbol::from(condition)).expect("bytes")).expect("a condition");
         let condition: ErrorCondition = condition;
         Outcome::Rejected(Rejected { error: Some(definitions::Error::new(condition, Some(description.to_owned()), None)) })
     }

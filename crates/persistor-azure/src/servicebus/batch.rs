@@ -40,13 +40,15 @@ pub(super) fn transfers(messages: &[Outgoing], limit: Option<u64>, ordered: bool
     let (mut groups, mut too_large) = (Vec::<Group>::new(), Vec::new());
     let mut open = HashMap::new();
     for (place, message) in messages.iter().enumerate() {
-        let Ok(bytes) = encoded(&amqp(message, Dialect::ServiceBus)) else {
-            too_large.push(TooLarge { place, size: u64::MAX });
-            continue;
-        };
+        let bytes = encoded(&amqp(message, Dialect::ServiceBus)).unwrap_or_default();
         let size = bytes.len() as u64;
-        if limit.is_some_and(|limit| size > limit) {
+        // What cannot be written at all is as good as too large.
+        if size == 0 || limit.is_some_and(|limit| size > limit) {
             too_large.push(TooLarge { place, size });
+            if ordered {
+                // What stands behind it is not sent with what stands before it.
+                open.clear();
+            }
             continue;
         }
         let key = (message.ordering_key.as_deref(), partition_key(message, Dialect::ServiceBus));
@@ -161,8 +163,9 @@ mod tests {
     #[test]
     fn what_no_transfer_can_hold_is_told_with_its_size() {
         let messages = [message("a", 10), message("a", 1000), message("a", 10)];
-        let (sent, too_large) = transfers(&messages, Some(1000), false);
-        assert_eq!(sent.len(), 1);
+        assert_eq!(places(&messages, Some(1000), false), [vec![0, 2]]);
+        assert_eq!(places(&messages, Some(1000), true), [vec![0], vec![2]]);
+        let (_, too_large) = transfers(&messages, Some(1000), false);
         assert!(too_large.len() == 1 && too_large[0].place == 1 && too_large[0].size > 1000);
     }
 

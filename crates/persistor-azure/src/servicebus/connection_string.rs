@@ -44,9 +44,8 @@ impl ConnectionString {
         };
         let endpoint = value("Endpoint").ok_or_else(|| invalid("`Endpoint` is missing"))?;
         let place = endpoint.strip_prefix("sb://").map(|place| place.trim_end_matches('/'));
-        let (host, port) = place
-            .and_then(|place| host_and_port(place).ok())
-            .ok_or_else(|| invalid("`Endpoint` is not sb://HOST/"))?;
+        let (host, port) =
+            place.and_then(|place| host_and_port(place).ok()).ok_or_else(|| invalid("`Endpoint` is not sb://HOST/"))?;
         let access = match (value("SharedAccessSignature"), value("SharedAccessKeyName"), value("SharedAccessKey")) {
             (Some(signature), _, _) => Shared::Signature(signature.to_owned()),
             (None, Some(name), Some(key)) => Shared::Key { name: name.to_owned(), key: key.to_owned() },

@@ -110,8 +110,7 @@ mod tests {
     use super::*;
 
     fn message(properties: &[(Property, &str)]) -> Outgoing {
-        let properties =
-            properties.iter().map(|(name, text)| (name.as_str().to_owned(), Attribute::from(*text))).collect();
+        let properties = properties.iter().map(|(name, text)| (name.as_str().to_owned(), Attribute::from(*text))).collect();
         Outgoing { payload: vec![0, 255].into(), properties, ..Outgoing::default() }
     }
 

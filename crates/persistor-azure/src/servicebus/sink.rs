@@ -97,7 +97,14 @@ impl AmqpSink {
         Self::new(peer, Authority::Login(login), Place::Broker(location), Dialect::Plain, presumed, time_limit)
     }
 
-    fn new(peer: Peer, authority: Authority, place: Place, dialect: Dialect, presumed: Capabilities, time_limit: Duration) -> Self {
+    fn new(
+        peer: Peer,
+        authority: Authority,
+        place: Place,
+        dialect: Dialect,
+        presumed: Capabilities,
+        time_limit: Duration,
+    ) -> Self {
         let answers = Answers { place: place.to_string() };
         Self {
             setup: Arc::new(Setup { peer, authority, answers, time_limit }),
@@ -193,9 +200,9 @@ impl AmqpSink {
         }
         let limit = self.connection().await?.max_message_size();
         let (transfers, too_large) = transfers(messages, limit, ordered);
-        let refused = too_large.into_iter().map(|message| {
-            (message.place, Err(self.setup.answers.too_large(message.size, limit.unwrap_or(u64::MAX))))
-        });
+        let refused = too_large
+            .into_iter()
+            .map(|message| (message.place, Err(self.setup.answers.too_large(message.size, limit.unwrap_or(u64::MAX)))));
         Ok((transfers, refused.collect()))
     }
 }

@@ -60,9 +60,10 @@ impl Tokens {
     pub(super) async fn token(&self, resource: &str) -> Result<Token> {
         match &self.source {
             Source::Identity(credential) => {
-                let token = credential.get_token(&[SCOPE], None).await.map_err(|error| {
-                    Error::new(ErrorKind::Denied, NO_TOKEN).with_source(root(&error))
-                })?;
+                let token = credential
+                    .get_token(&[SCOPE], None)
+                    .await
+                    .map_err(|error| Error::new(ErrorKind::Denied, NO_TOKEN).with_source(root(&error)))?;
                 let expires = u64::try_from(token.expires_on.unix_timestamp()).unwrap_or_default();
                 let expires = UNIX_EPOCH + Duration::from_secs(expires);
                 Ok(Token { text: token.token.secret().to_owned(), kind: "jwt", expires })
