@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fe2o3_amqp::connection::ConnectionHandle;
 use fe2o3_amqp::sasl_profile::SaslProfile;
 use fe2o3_amqp::session::SessionHandle;
-use fe2o3_amqp::{Connection, Sendable, Sender, Session};
+use fe2o3_amqp::{Connection, Sender, Session};
 use fe2o3_amqp_cbs::client::CbsClient;
 use fe2o3_amqp_cbs::token::CbsToken;
 use fe2o3_amqp_management::error::Error as RequestError;
-use fe2o3_amqp_types::messaging::MESSAGE_FORMAT;
+use fe2o3_amqp_types::definitions::SenderSettleMode;
 use fe2o3_amqp_types::primitives::Timestamp;
 use persistor_core::{Error, ErrorKind, Result};
 use rustls::ClientConfig;
@@ -25,7 +25,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::access::{Login, Peer};
 use super::answer::{Answers, Failure};
-use super::batch::{BATCH_FORMAT, Content, Transfer};
+use super::batch::{Content, Transfer};
 use super::token::Tokens;
 
 /// A connection that says nothing for so long is dead. Service Bus' own limit is four minutes.
@@ -94,7 +94,13 @@ impl Setup {
             Authority::Login(_) => None,
         };
         let mut session = Session::begin(&mut connection).await.map_err(|error| answers.begin(&error))?;
-        let sender = Sender::attach(&mut session, format!("{}-sender", name()), self.peer.node.as_str()).await;
+        // Nothing is settled before the broker says so, whatever it would rather have.
+        let sender = Sender::builder()
+            .name(format!("{}-sender", name()))
+            .target(self.peer.node.as_str())
+            .sender_settle_mode(SenderSettleMode::Unsettled)
+            .attach(&mut session)
+            .await;
         let sender = sender.map_err(|error| answers.attach(&error))?;
         let (closing, asked) = oneshot::channel();
         let (ending, ended) = watch::channel(false);
@@ -186,16 +192,8 @@ impl Open {
             let mut sender = self.sender.lock().await;
             let Some(sender) = sender.as_mut() else { return Err(Failure::NotSent(setup.answers.closed("link"))) };
             let handed_over = match &transfer.content {
-                Content::One(message) => {
-                    sender
-                        .send_batchable_ref(&Sendable { message: message.clone(), message_format: MESSAGE_FORMAT, settled: None })
-                        .await
-                }
-                Content::Many(batch) => {
-                    sender
-                        .send_batchable_ref(&Sendable { message: batch.clone(), message_format: BATCH_FORMAT, settled: None })
-                        .await
-                }
+                Content::One(message) => sender.send_batchable_ref(message).await,
+                Content::Many(batch) => sender.send_batchable_ref(batch).await,
             };
             handed_over.map_err(|error| setup.answers.not_sent(&error))
         };
