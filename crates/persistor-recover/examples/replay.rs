@@ -61,8 +61,10 @@ impl Sink for Nowhere {
 
 async fn fill(writer: Arc<dyn Writer>, count: usize, size: usize) {
     let persist = Persist::new(writer, Layout::default(), RecordPlace::Auto, Duration::from_secs(60));
-    for start in (0..count).step_by(1000) {
-        let messages: Vec<_> = (start..count.min(start + 1000)).map(|number| message(number, size)).collect();
+    // A few megabytes at a time: what is measured is the memory of a replay.
+    let step = (10_000_000 / size).min(1000);
+    for start in (0..count).step_by(step) {
+        let messages: Vec<_> = (start..count.min(start + step)).map(|number| message(number, size)).collect();
         persist.persist(&messages).await;
     }
 }
