@@ -31,6 +31,8 @@ pub struct Capabilities {
     pub takes_empty: bool,
     /// Whether attributes keep their types; else they are sent as their texts.
     pub types: bool,
+    /// Whether messages have properties there, such as a content type or a correlation id; else they are left out.
+    pub properties: bool,
     /// How names of attributes begin that nobody may send; lower case, compared without regard to case.
     pub reserved: &'static [&'static str],
     /// The most messages that one call is worth giving, and their bytes.
@@ -63,6 +65,7 @@ impl Capabilities {
             needs_ordering_key: false,
             takes_empty: true,
             types: true,
+            properties: true,
             reserved: &[],
             batch: (1, u64::MAX),
             audience: Audience::One,
@@ -82,6 +85,8 @@ pub const MARK_TIME: &str = "persistor-original-time";
 pub struct Changes {
     /// Names of attributes that nobody may send, which were left out.
     pub stripped: Vec<String>,
+    /// Names of properties that the sink does not have, which were left out.
+    pub dropped: Vec<String>,
     /// Attributes whose type the sink does not have, which are their texts now.
     pub retyped: usize,
     /// There was no room for the marks.
@@ -103,6 +108,9 @@ impl Capabilities {
             }
             keep
         });
+        if !self.properties {
+            changes.dropped = std::mem::take(&mut message.properties).into_keys().collect();
+        }
         if !self.types {
             for value in message.attributes.values_mut().filter(|value| value.type_name().is_some()) {
                 *value = Attribute::from(value.text());
@@ -213,6 +221,19 @@ mod tests {
         assert_eq!(Capabilities::unlimited().fit(&mut typed.clone(), 0, None).map(|changes| changes.retyped), Ok(0));
         assert_eq!(untyped.fit(&mut typed, 0, None).map(|changes| changes.retyped), Ok(1));
         assert_eq!(typed.attributes["n"], Attribute::from("7"));
+    }
+
+    #[test]
+    fn properties_go_where_the_sink_has_none_and_are_named() {
+        let mut one = Outgoing { ordering_key: Some("k".to_owned()), ..message(&[]) };
+        one.properties.insert("subject".to_owned(), "paid".into());
+        let kept = Capabilities::unlimited().fit(&mut one.clone(), 0, None).expect("it fits");
+        assert_eq!(kept.dropped, Vec::<String>::new());
+        let changes = limits(|limits| limits.properties = false).fit(&mut one, 0, None).expect("it fits");
+        assert_eq!(
+            (changes.dropped, one.properties.len(), one.ordering_key.as_deref()),
+            (vec!["subject".to_owned()], 0, Some("k"))
+        );
     }
 
     #[test]

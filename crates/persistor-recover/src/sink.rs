@@ -13,8 +13,8 @@ use crate::outgoing::Outgoing;
 /// For implementors:
 /// - **Confirmed means taken.** A receipt is given when the other side has the message, and not before.
 /// - **An error says nothing** about whether the message was taken, but that it was not confirmed. Of its kind:
-///   [`Invalid`](persistor_core::ErrorKind::Invalid) says that this message will never be taken as it is, and is the message's own; every other kind is the sink's,
-///   and the same messages are sent again later. Errors name no payload, no attribute and no secret.
+///   [`Invalid`](persistor_core::ErrorKind::Invalid) says that this message will never be taken as it is, and is the message's own. [`Denied`](persistor_core::ErrorKind::Denied) and
+///   [`NotFound`](persistor_core::ErrorKind::NotFound) end the replay, since somebody has to change something first; after every other kind the same messages are sent again. Errors name no payload, no attribute and no secret.
 /// - **A lane keeps its order.** With `ordered`, messages are sent so that the other side has them in the order of the slice, and nothing behind one that failed is sent: its result is an
 ///   error too. Calls of one lane come one after the other; those of different lanes, and those without order, side by side.
 /// - **Retries are the caller's.** A sink may try again what is safe to repeat, for some seconds, and renews what expires (tokens, connections) by itself.

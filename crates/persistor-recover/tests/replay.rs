@@ -266,6 +266,12 @@ async fn a_rate_is_held_and_a_sink_that_fails_for_too_long_is_given_up() {
     assert!(matches!(&came.account.ended, Ended::Failed(error) if error.to_string() == "busy"), "{:?}", came.account.ended);
     let took = start.elapsed();
     assert!(took > Duration::from_secs(60) && took < Duration::from_secs(63), "{took:?}");
+    // One that lets nobody send is not asked again.
+    let sink = Arc::new(Ledger::new(5, |_| Fate::Deny));
+    let start = Instant::now();
+    let came = replay(&stored, &sink, &Asked::default(), None).await;
+    assert!(matches!(&came.account.ended, Ended::Failed(error) if error.to_string() == "no right"), "{:?}", came.account.ended);
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

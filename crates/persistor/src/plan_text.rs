@@ -94,6 +94,12 @@ impl Plan<'_> {
             let what = "that is reserved, so nobody may send it";
             line("without", format!("the attribute `{}` of {} messages, {what}", visible(name), count(*messages)));
         }
+        for (name, messages) in itinerary.dropped.iter().take(SHOWN) {
+            line(
+                "without",
+                format!("the property `{}` of {} messages, which the sink has no place for", visible(name), count(*messages)),
+            );
+        }
         if itinerary.retyped > 0 {
             line("as text", format!("typed attributes of {} messages: the sink has text alone", count(itinerary.retyped)));
         }
@@ -165,7 +171,7 @@ impl Plan<'_> {
             "messages": itinerary.total.messages, "bytes": itinerary.total.bytes, "from": self.from.map(ToString::to_string), "to": self.to,
             "first": itinerary.ends.as_ref().map(|(first, _)| first), "last": itinerary.ends.as_ref().map(|(_, last)| last),
             "hours": hours, "entities": itinerary.entities, "ordered": itinerary.ordered, "seconds": self.time().map(|time| time.as_secs_f64()),
-            "mark": self.mark, "replays_left_out": itinerary.replays, "duplicates": itinerary.duplicates, "stripped": itinerary.stripped,
+            "mark": self.mark, "replays_left_out": itinerary.replays, "duplicates": itinerary.duplicates, "stripped": itinerary.stripped, "dropped": itinerary.dropped,
             "retyped": itinerary.retyped, "unmarked": itinerary.unmarked, "misfits": itinerary.misfit, "misfit": misfits,
             "all_subscribers": self.sink.capabilities().audience == Audience::AllSubscribers,
             "dollars": prices::dollars(self.from, self.to, itinerary),

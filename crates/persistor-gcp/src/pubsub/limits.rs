@@ -22,6 +22,7 @@ pub(crate) fn capabilities() -> Capabilities {
         ordering_key: Some(1024),
         takes_empty: false,
         types: false,
+        properties: false,
         reserved: &["goog"],
         batch: BATCH,
         audience: Audience::AllSubscribers,

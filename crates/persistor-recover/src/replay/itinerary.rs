@@ -79,6 +79,8 @@ pub struct Itinerary {
     pub duplicates: u64,
     /// Attributes that nobody may send, by name, with the number of messages that lose them.
     pub stripped: BTreeMap<String, u64>,
+    /// Properties that the sink does not have, by name, with the number of messages that lose them.
+    pub dropped: BTreeMap<String, u64>,
     /// Messages with attributes whose types the sink does not have.
     pub retyped: u64,
     /// Messages that have no room for the marks.
@@ -171,6 +173,9 @@ impl Itinerary {
         self.ordered += u64::from(outgoing.ordering_key.is_some());
         for name in &changes.stripped {
             count(&mut self.stripped, name);
+        }
+        for name in &changes.dropped {
+            count(&mut self.dropped, name);
         }
         self.retyped += u64::from(changes.retyped > 0);
         self.unmarked += u64::from(changes.unmarked);

@@ -311,6 +311,11 @@ impl Run<'_> {
         if let Some(error) = failing {
             self.account.failures += 1;
             self.headway.failures.fetch_add(1, Relaxed);
+            // It does not fail, it refuses us: nothing is gained by asking again.
+            if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) {
+                self.fail(error);
+                return;
+            }
             let since = *self.failing_since.get_or_insert_with(Instant::now);
             if since.elapsed() >= self.manner.patience {
                 self.fail(error);

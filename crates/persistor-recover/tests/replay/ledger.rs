@@ -19,6 +19,8 @@ pub(crate) enum Fate {
     /// It takes it, and the answer is lost.
     TakeAndFail,
     Refuse,
+    /// Nobody may send here.
+    Deny,
     /// It never answers.
     Hang,
 }
@@ -82,6 +84,7 @@ impl Ledger {
         match fate {
             Fate::Take => Ok(message.original.id.clone()),
             Fate::Refuse => Err(Error::new(ErrorKind::Invalid, "it is not wanted")),
+            Fate::Deny => Err(Error::new(ErrorKind::Denied, "no right")),
             _ => Err(Error::new(ErrorKind::Unavailable, "busy")),
         }
     }

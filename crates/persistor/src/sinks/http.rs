@@ -61,7 +61,8 @@ impl Http {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().build();
         let client = client.map_err(|error| unavailable("make an HTTP client").with_source(error.without_url()))?;
-        let capabilities = Capabilities { batch: BATCH, types: body.keeps_types(), ..Capabilities::unlimited() };
+        let capabilities =
+            Capabilities { batch: BATCH, types: body.keeps_types(), properties: body.keeps_types(), ..Capabilities::unlimited() };
         Ok(Self { url, body, patience, authorization, client, capabilities })
     }
 
