@@ -114,6 +114,7 @@ impl Screen {
             if terminal {
                 bar.set_draw_target(ProgressDrawTarget::stderr());
             }
+            let start = tokio::time::Instant::now();
             let mut tick = tokio::time::interval(if terminal { TICK } else { LINES });
             tick.tick().await;
             loop {
@@ -123,12 +124,11 @@ impl Screen {
                 let failing = if failures > 0 { format!("  {failures} not confirmed and repeated") } else { String::new() };
                 bar.set_message(format!("{}{failing}", figures::bytes(headway.confirmed().bytes)));
                 if !terminal {
-                    let (passed, left) = (figures::count(headway.passed()), bar.eta().as_secs());
-                    eprintln!(
-                        "{passed} of {} messages, {}, about {left} s left{failing}",
-                        figures::count(total),
-                        figures::bytes(headway.confirmed().bytes)
-                    );
+                    let passed = headway.passed();
+                    let left =
+                        time_left(passed, total, start.elapsed()).map_or_else(String::new, |left| format!(", about {left} left"));
+                    let bytes = figures::bytes(headway.confirmed().bytes);
+                    eprintln!("{} of {} messages, {bytes}{left}{failing}", figures::count(passed), figures::count(total));
                 }
             }
         }));
@@ -212,6 +212,13 @@ impl Drop for Screen {
     }
 }
 
+/// How long the rest takes if it goes on as it went; none where nothing tells.
+fn time_left(passed: u64, total: u64, taken: Duration) -> Option<humantime::FormattedDuration> {
+    let left = total.checked_sub(passed).filter(|left| passed > 0 && *left > 0)?;
+    let seconds = taken.as_secs_f64() / passed as f64 * left as f64;
+    Some(humantime::format_duration(Duration::from_secs(seconds.ceil() as u64)))
+}
+
 /// The template is a constant, which the test below parses.
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
@@ -234,6 +241,16 @@ pub(crate) fn visible(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_left_is_told_only_where_it_is_known() {
+        let left = |passed, total, seconds| time_left(passed, total, Duration::from_secs(seconds)).map(|left| left.to_string());
+        assert_eq!(left(10, 40, 10).as_deref(), Some("30s"));
+        assert_eq!(left(1, 3601, 1).as_deref(), Some("1h"));
+        for (passed, total) in [(0, 10), (10, 10), (11, 10)] {
+            assert_eq!(left(passed, total, 10), None);
+        }
+    }
 
     #[test]
     fn what_a_sender_wrote_moves_no_cursor() {

@@ -163,13 +163,33 @@ impl Lanes {
         }
     }
 
-    /// When the next lane has rested.
-    pub(crate) fn rested(&self) -> Option<Instant> {
-        self.resting.peek().map(|Reverse((until, _))| *until)
+    /// When the next messages may go: a lane has rested, or the pace allows more. Where they may go already it is at once, also if the moment came after [`Lanes::next`] was asked.
+    pub(crate) fn wake(&self, pace: &Pace) -> Option<Instant> {
+        let rested = self.resting.peek().map(|Reverse((until, _))| *until);
+        let paced = (!self.ready.is_empty()).then(|| pace.wait().unwrap_or_else(Instant::now));
+        [rested, paced].into_iter().flatten().min()
     }
+}
 
-    /// Whether a lane could go now.
-    pub(crate) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outgoing::Outgoing;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_go_is_never_slept_over() {
+        let (mut lanes, mut pace) = (Lanes::new(Order::Key), Pace::new("10/s".parse().ok()));
+        assert_eq!(lanes.wake(&pace), None);
+        for number in 0..5 {
+            lanes.join(Loaded { key: number.to_string(), message: Outgoing::default(), unmarked: false, room: None });
+        }
+        let sent = std::iter::from_fn(|| lanes.next((1, 1), &mut pace)).count();
+        assert_eq!(sent, 2);
+        let due = lanes.wake(&pace).expect("three wait");
+        assert!(due > Instant::now());
+        // The moment comes between being asked for messages and being asked when to ask again.
+        tokio::time::sleep_until(due).await;
+        assert_eq!(pace.wait(), None);
+        assert_eq!(lanes.wake(&pace), Some(Instant::now()));
     }
 }

@@ -178,12 +178,9 @@ impl Run<'_> {
             if over && self.sendings.is_empty() {
                 return;
             }
-            // The next thing that makes something possible: a lane has rested, or the pace allows more.
-            // Where all sendings are under way, only the end of one does.
+            // Where all sendings are under way, only the end of one makes something possible.
             let free = !over && self.sendings.len() < self.manner.at_once;
-            let rested = self.lanes.rested().filter(|_| free);
-            let paced = self.pace.wait().filter(|_| free && self.lanes.has_ready());
-            let wake = [rested, paced].into_iter().flatten().min();
+            let wake = if free { self.lanes.wake(&self.pace) } else { None };
             tokio::select! {
                 biased;
                 asked = stop.wait_for(|stop| *stop), if stoppable => {
