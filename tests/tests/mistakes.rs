@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
@@ -78,6 +79,7 @@ fn what_people_read() {
     insta::assert_snapshot!("help", shown(&cli.fine(&["--help"])));
     insta::assert_snapshot!("help_ls", shown(&cli.fine(&["ls", "--help"])));
     insta::assert_snapshot!("help_diff", shown(&cli.fine(&["diff", "--help"])));
+    insta::assert_snapshot!("help_replay", shown(&cli.fine(&["replay", "--help"])));
 }
 
 #[test]
@@ -86,7 +88,10 @@ fn ten_mistakes_and_what_is_said() {
     let nowhere = scratch::folder();
     let bare = Cli::new(nowhere.path());
     let binary = key(&cli, "3");
-    let mistakes: [(&str, &Cli, i32, &[&str]); 16] = [
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let listening = format!("http://127.0.0.1:{port}/orders");
+    let mistakes: [(&str, &Cli, i32, &[&str]); 25] = [
         ("no_archive", &bare, 2, &["ls"]),
         ("no_such_folder", &bare, 1, &["ls", "-a", "archiv"]),
         ("wrong_scheme", &bare, 2, &["ls", "-a", "s3://archive/x"]),
@@ -103,11 +108,20 @@ fn ten_mistakes_and_what_is_said() {
         ("bad_match", &cli, 2, &["diff", "--match", "message"]),
         ("keys_and_arrivals", &cli, 2, &["diff", "--match", "id", "--keys", "-"]),
         ("bad_attribute", &cli, 2, &["ls", "--attribute", "=north"]),
+        ("replay_to_nothing", &cli, 2, &["replay", "--stream", "orders"]),
+        ("replay_to_no_sink", &cli, 2, &["replay", "--to", "kafka://broker/orders"]),
+        ("replay_to_an_archive", &cli, 2, &["replay", "--to", "gs://archive/again"]),
+        ("replay_to_a_subscription", &cli, 2, &["replay", "--to", "pubsub://projects/my-project/subscriptions/orders"]),
+        ("replay_bad_rate", &cli, 2, &["replay", "--to", "-", "--rate", "500"]),
+        ("replay_bad_name", &cli, 2, &["replay", "--to", "-", "--name", "night of 22"]),
+        ("replay_without_yes", &cli, 2, &["replay", "--to", &listening, "--stream", "orders"]),
+        ("replay_topic_with_a_form", &cli, 2, &["replay", "--to", "pubsub://my-project/orders", "--as", "raw"]),
+        ("replay_two_outputs", &cli, 2, &["replay", "--to", "-", "--json"]),
     ];
     for (name, cli, code, arguments) in mistakes {
         let said = cli.ends_with(code, arguments, b"");
         assert!(said.output.is_empty(), "{name}: {}", said.text());
-        insta::assert_snapshot!(format!("mistake_{name}"), said.errors);
+        insta::assert_snapshot!(format!("mistake_{name}"), said.errors.replace(&port.to_string(), "PORT"));
     }
     // An empty folder is no archive, and that is said too.
     fs::create_dir(folder.path().join("empty")).expect("mkdir");
@@ -278,7 +292,7 @@ fn shells_complete_every_command() {
     let (_folder, cli) = archive();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = cli.fine(&["completions", shell]);
-        for command in ["streams", "status", "ls", "show", "cat", "grep", "timeline", "verify", "diff", "serve", "try"] {
+        for command in ["streams", "status", "ls", "show", "cat", "grep", "timeline", "verify", "diff", "copy", "replay", "send", "serve", "try"] {
             assert!(script.text().contains(command), "{shell}: {command}");
         }
         assert!(script.text().contains("since"), "{shell}");

@@ -91,8 +91,8 @@ impl Plan<'_> {
             );
         }
         for (name, messages) in itinerary.stripped.iter().take(SHOWN) {
-            let what = "that is reserved, so nobody may send it";
-            line("without", format!("the attribute `{}` of {} messages, {what}", visible(name), count(*messages)));
+            let what = "the sink keeps such names for itself";
+            line("without", format!("the attribute `{}` of {} messages: {what}", visible(name), count(*messages)));
         }
         if itinerary.retyped > 0 {
             line("as text", format!("typed attributes of {} messages: the sink has text alone", count(itinerary.retyped)));

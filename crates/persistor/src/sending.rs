@@ -183,7 +183,7 @@ impl Sending {
                 figures::count(in_doubt as u64)
             ));
         }
-        let agreed = self.ask(plan.itinerary.total.messages)?;
+        let agreed = self.ask(plan.itinerary.total.messages.saturating_sub(plan.before))?;
         if !agreed {
             screen.say("nothing was sent");
         }
