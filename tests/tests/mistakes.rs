@@ -13,7 +13,7 @@ use persistor_tests::fake_storage::FakeStorage;
 use persistor_tests::program::Setup;
 use persistor_tests::push::Push;
 use persistor_tests::storage_double::StorageDouble;
-use persistor_tests::{pusher, scratch, tools};
+use persistor_tests::{pusher, scratch, tools, waiting};
 use tempfile::TempDir;
 
 /// A small archive that is the same in every run, in the folder `archive` of a folder.
@@ -215,6 +215,19 @@ fn whoever_has_read_enough_ends_it_quietly() {
         let status = child.wait().expect("it ends");
         assert!(status.success() && errors.is_empty(), "{arguments:?}: {status} {errors}");
     }
+}
+
+#[test]
+fn lines_that_nobody_reads_end_a_replay_at_once() {
+    let (_folder, cli) = archive();
+    let mut replay = cli.command(&["replay", "--to", "-", "--patience", "1h", "--quiet"]);
+    let replay = replay.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = replay.spawn().expect("it starts");
+    drop(child.stdout.take());
+    let status = waiting::until("the end of the replay", || child.try_wait().expect("it is ours"));
+    let mut errors = String::new();
+    child.stderr.take().expect("it is piped").read_to_string(&mut errors).expect("text");
+    assert!(status.code() == Some(1) && errors.contains("To go on: persistor replay"), "{status} {errors}");
 }
 
 #[test]

@@ -264,7 +264,9 @@ impl Sending {
     ) -> anyhow::Result<Exit> {
         let headway = Arc::new(Headway::default());
         screen.follow_sending(&headway, total);
-        let manner = Manner { order: self.order(), rate: self.rate, at_once: self.at_once.into(), patience: self.patience };
+        // A pipe that nobody reads any more does not come back.
+        let patience = if self.writes_output() { Duration::ZERO } else { self.patience };
+        let manner = Manner { order: self.order(), rate: self.rate, at_once: self.at_once.into(), patience };
         let (stop, stopped) = watch::channel(false);
         let command = again.to_owned();
         let watcher = tokio::spawn(async move {
