@@ -114,7 +114,7 @@ fn ten_mistakes_and_what_is_said() {
         ("replay_to_a_subscription", &cli, 2, &["replay", "--to", "pubsub://projects/my-project/subscriptions/orders"]),
         ("replay_bad_rate", &cli, 2, &["replay", "--to", "-", "--rate", "500"]),
         ("replay_bad_name", &cli, 2, &["replay", "--to", "-", "--name", "night of 22"]),
-        ("replay_without_yes", &cli, 2, &["replay", "--to", &listening, "--stream", "orders"]),
+        ("replay_without_yes", &cli, 2, &["replay", "--to", &listening, "--stream", "orders", "--name", "night"]),
         ("replay_topic_with_a_form", &cli, 2, &["replay", "--to", "pubsub://my-project/orders", "--as", "raw"]),
         ("replay_two_outputs", &cli, 2, &["replay", "--to", "-", "--json"]),
     ];

@@ -39,7 +39,7 @@ pub(crate) fn dollars(from: Option<&Location>, to: &str, itinerary: &Itinerary) 
 /// For people.
 pub(crate) fn text(from: Option<&Location>, to: &str, itinerary: &Itinerary) -> String {
     match dollars(from, to, itinerary) {
-        None => "nothing that Persistor knows of".to_owned(),
+        None => "none that Persistor knows of".to_owned(),
         Some(dollars) => {
             let amount = if dollars < 0.01 { "less than $0.01".to_owned() } else { format!("about ${dollars:.2}") };
             let reads = itinerary.total.messages;
