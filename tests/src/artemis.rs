@@ -22,7 +22,7 @@ pub struct Artemis {
 }
 
 impl Artemis {
-    /// Makes an instance with these queues and starts it on a free port, or a skip. Nobody may send or read without logging in.
+    /// Makes an instance with these queues and starts it on a free port, or a skip. Nobody may send or read without logging in, and no address is made by sending to it.
     ///
     /// # Panics
     /// If it does not come up.
@@ -32,7 +32,7 @@ impl Artemis {
         let instance = folder.path().join("broker");
         let mut create = Command::new(&program.script);
         create.arg("create").arg(&instance).args(["--silent", "--user", USER.0, "--password", USER.1, "--require-login"]);
-        create.args(["--queues", &queues.join(","), "--no-web", "--no-autotune", "--host", "127.0.0.1"]);
+        create.args(["--queues", &queues.join(","), "--no-autocreate", "--no-web", "--no-autotune", "--host", "127.0.0.1"]);
         create.args(["--no-amqp-acceptor", "--no-hornetq-acceptor", "--no-mqtt-acceptor", "--no-stomp-acceptor"]);
         create.args(["--default-port", &port.to_string()]);
         let made = create.stdin(Stdio::null()).output().expect("the script of Artemis runs");

@@ -107,6 +107,7 @@ struct State {
     refused: Option<Vec<u8>>,
     connections: usize,
     closed: usize,
+    links: usize,
     issued: Vec<(String, SystemTime)>,
 }
 
@@ -221,6 +222,11 @@ impl ServiceBusDouble {
     /// How many of them were closed as AMQP closes one.
     pub fn closed(&self) -> usize {
         self.shared.lock().closed
+    }
+
+    /// How many links to the entity are open.
+    pub fn links(&self) -> usize {
+        self.shared.lock().links
     }
 
     /// Lets a token of an identity in until its end.

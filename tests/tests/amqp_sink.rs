@@ -203,6 +203,9 @@ fn who_may_not_send_and_what_is_not_there_is_told() {
         assert!(!format!("{error:?}").contains("secret") && error.to_string().contains("/orders"), "{error:?}");
         let nobody = AmqpSink::broker(location(&artemis, "orders"), None, LIMIT);
         assert_eq!(nobody.check().await.expect_err("nobody").kind(), ErrorKind::Denied);
+        let missing = sink(&artemis, "missing").check().await.expect_err("it is not there");
+        assert_eq!(missing.kind(), ErrorKind::NotFound, "{missing}");
+        assert!(missing.to_string().contains("/missing"), "{missing}");
         let right = sink(&artemis, "orders");
         assert!(matches!(right.feeds("127.0.0.1/orders").await, Feeds::Unknown(_)));
         let closed = BrokerLocation::parse(&format!("127.0.0.1:{}/orders", persistor_tests::ports::free()), false);

@@ -1,7 +1,7 @@
 //! Service Bus, and any other broker that speaks AMQP 1.0, as a sink.
 //!
 //! Each part is a file: where messages are sent (`location`), as whom (`access`, `connection_string`, `token`), a message as AMQP has it (`message`, `value`, `decimal`), which
-//! messages go in one transfer (`batch`), the connection (`connection`), what an answer means (`answer`), and the sink over all of them (`sink`).
+//! messages go in one transfer (`batch`), what a message may have (`limits`), the connection (`connection`), what an answer means (`answer`), and the sink over all of them (`sink`).
 
 mod access;
 mod answer;
@@ -9,6 +9,7 @@ mod batch;
 mod connection;
 mod connection_string;
 mod decimal;
+mod limits;
 mod location;
 mod message;
 mod sink;

@@ -152,7 +152,7 @@ async fn all_in_one_order_is_one_after_the_other_and_no_order_is_side_by_side() 
     let stored = stored(keyed(5, 40)).await;
     let with = |order| Asked { manner: Manner { order, ..Asked::default().manner }, ..Asked::default() };
     let mut chance = chance(4);
-    let sink = Arc::new(Ledger::new(20, move |_| if chance() % 10 == 0 { Fate::Fail } else { Fate::Take }));
+    let sink = Arc::new(Ledger::new(20, move |_| if chance().is_multiple_of(10) { Fate::Fail } else { Fate::Take }));
     replay(&stored, &sink, &with(Order::All), None).await;
     let ids: Vec<usize> = sink.taken().iter().map(|message| message.original.id.parse().expect("a number")).collect();
     assert!(ids.iter().copied().eq((0..200).map(|number| 7 + number * 3)));
@@ -294,7 +294,7 @@ async fn payloads_that_wait_stay_within_the_memory() {
     let hanging = tokio::time::timeout(Duration::from_secs(600), replay(&stored, &sink, &asked, None)).await;
     assert!(hanging.is_err(), "it does not hang");
     let read = stored.archive.progress().bytes();
-    assert!(read >= 6 << 20 && read <= 8 << 20, "{read} bytes were read");
+    assert!((6 << 20..=8 << 20).contains(&read), "{read} bytes were read");
 }
 
 fn begin() -> Begin {
@@ -416,7 +416,7 @@ async fn a_journal_is_of_one_name_and_one_set_of_terms_and_one_process() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("journal");
     let held = journal(&path).await;
-    let error = FileJournal::open(&path).err().expect("it is in use");
+    let error = FileJournal::open(&path).expect_err("it is in use");
     assert!(error.to_string().contains("is running"), "{error}");
     drop(held);
     for (begin, told) in [
@@ -428,7 +428,7 @@ async fn a_journal_is_of_one_name_and_one_set_of_terms_and_one_process() {
         (Begin { terms: BTreeMap::new(), ..begin() }, "now it is nothing"),
     ] {
         let store = Box::new(FileJournal::open(&path).expect("a file"));
-        let error = Journal::open(store, &begin).await.err().expect("other terms");
+        let error = Journal::open(store, &begin).await.expect_err("other terms");
         assert!(error.kind() == persistor_core::ErrorKind::Invalid && error.to_string().contains(told), "{error}");
     }
     journal(&path).await;

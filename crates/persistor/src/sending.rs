@@ -26,6 +26,8 @@ use crate::sinks::{self, Form};
 
 /// Bytes of payloads that are held at the same time.
 pub(crate) const MEMORY: u64 = 256 << 20;
+/// Payloads that are read at the same time: a store that takes 10 ms for each then gives ten thousand a second.
+pub(crate) const READS: usize = 128;
 /// Sendings under way at the same time where nothing else is said.
 const AT_ONCE: u16 = 64;
 /// Refused messages that are spelt out.
@@ -60,7 +62,7 @@ pub(crate) struct Sending {
     /// No faster than this: 500/s, 30/m, 5MiB/s
     #[arg(long, value_name = "RATE")]
     pub(crate) rate: Option<Rate>,
-    /// Requests to the sink, and reads of payloads, under way at the same time
+    /// Requests to the sink under way at the same time
     #[arg(long, value_name = "NUMBER", default_value_t = AT_ONCE, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) at_once: u16,
     /// Give up when the sink took nothing for so long
@@ -98,7 +100,7 @@ pub(crate) struct Kept {
 impl Sending {
     /// The replay's name.
     pub(crate) fn name(&self, now: DateTime<Utc>) -> anyhow::Result<String> {
-        let Some(name) = &self.name else { return Ok(now.format("replay-%Y%m%dT%H%M%SZ").to_string()) };
+        let Some(name) = &self.name else { return Ok(now.format("replay-%Y%m%dT%H%M%S%3fZ").to_string()) };
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if name.is_empty()
             || name.len() > LONGEST_NAME

@@ -13,7 +13,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional, duplex};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 use tokio_rustls::TlsAcceptor;
 
 use super::queue::{Answer, answer};
@@ -76,7 +76,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     while let Ok(session) = SessionAcceptor::new().accept(&mut connection).await {
         tokio::spawn(links(session, peer.clone()));
     }
-    if connection.on_close().await.is_ok() {
+    if matches!(connection.on_close().await, Ok(()) | Err(fe2o3_amqp::connection::Error::RemoteClosed)) {
         shared.lock().closed += 1;
     }
 }
@@ -105,7 +105,7 @@ fn address(receiver: &Receiver) -> &str {
     receiver.target().as_ref().and_then(|target| target.address.as_deref()).unwrap_or_default()
 }
 
-async fn receive(mut receiver: Receiver, peer: Arc<Peer>) {
+async fn receive(receiver: Receiver, peer: Arc<Peer>) {
     let shared = &peer.shared;
     let may_send = || {
         let until = *peer.authorized.lock().expect("no thread panics with it");
@@ -120,6 +120,19 @@ async fn receive(mut receiver: Receiver, peer: Arc<Peer>) {
         return;
     }
     let mut detach = shared.detach.subscribe();
+    shared.lock().links += 1;
+    serve_link(receiver, &peer, may_send, &mut detach).await;
+    shared.lock().links -= 1;
+}
+
+/// Until the link ends, from whichever side.
+async fn serve_link(
+    mut receiver: Receiver,
+    peer: &Peer,
+    may_send: impl Fn() -> bool,
+    detach: &mut broadcast::Receiver<&'static str>,
+) {
+    let shared = &peer.shared;
     loop {
         let delivery = tokio::select! {
             delivery = receiver.recv::<Body<Value>>() => delivery,

@@ -74,6 +74,7 @@ fn a_link_that_is_closed_while_nobody_sends_is_attached_again() {
         assert_eq!(each(&sink, &["a"]).await, [None]);
         for condition in ["amqp:link:detach-forced", "amqp:unauthorized-access", "amqp:connection:forced"] {
             double.detach_links(condition);
+            persistor_tests::waiting::until("the link to be closed", || (double.links() == 0).then_some(()));
             // What crosses the closing is not confirmed; what is sent behind it is.
             persistor_tests::waiting::until("a message to pass", || {
                 tokio::task::block_in_place(|| {
@@ -97,8 +98,15 @@ fn what_is_lost_on_the_way_is_not_confirmed_and_the_next_call_connects_again() {
         Fault::Detach("amqp:internal-error"),
         Fault::Detach("amqp:unauthorized-access"),
     ]);
-    let results = run(each(&sink, &["before", "after", "detached", "unauthorized", "fine"]));
-    assert_eq!(results, [UNAVAILABLE, UNAVAILABLE, UNAVAILABLE, UNAVAILABLE, None]);
+    run(async {
+        for text in ["before", "after"] {
+            let error = sink.send(&[message("", text)], true).await.remove(0).expect_err("it is lost");
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            // It is seen, and not waited for until the time is over.
+            assert!(error.to_string().contains("the connection was closed"), "{error}");
+        }
+        assert_eq!(each(&sink, &["detached", "unauthorized", "fine"]).await, [UNAVAILABLE, UNAVAILABLE, None]);
+    });
     // The one whose confirmation was lost is there, which nobody can know.
     assert_eq!(payloads(&double), ["after", "fine"]);
     assert_eq!((double.connections(), double.transfers()), (5, 5));

@@ -12,9 +12,9 @@ use crate::root;
 const ARROWS: [(&str, &[&str]); 9] = [
     ("persistor-core", &[]),
     ("persistor-serve", &[]),
-    // Recovery only under the feature of a sink: see `ABSENT` for the function.
+    // Recovery has the trait that a sink implements; only the features of sinks link it: see `ABSENT` for the functions.
     ("persistor-gcp", &["persistor-core", "persistor-recover"]),
-    ("persistor-azure", &["persistor-core"]),
+    ("persistor-azure", &["persistor-core", "persistor-recover"]),
     ("persistor-recover", &["persistor-core"]),
     ("persistor-gcp-function", &["persistor-core", "persistor-gcp", "persistor-serve"]),
     ("persistor-azure-function", &["persistor-core", "persistor-azure", "persistor-serve"]),
@@ -66,8 +66,8 @@ const ABSENT: [(&str, &[&str], &str); 5] = [
     ),
     (
         "persistor-azure-function",
-        &["indicatif", "clap", "fe2o3-amqp", "azure_core_amqp"],
-        "a function links no command line and no publisher",
+        &["indicatif", "clap", "fe2o3-amqp", "azure_core_amqp", "persistor-recover"],
+        "a function links no command line, no publisher and no recovery",
     ),
 ];
 
@@ -148,6 +148,19 @@ fn programs_link_neither_openssl_nor_the_other_cloud() {
 }
 
 #[test]
+fn no_feature_of_a_provider_links_openssl() {
+    for provider in ["persistor-azure", "persistor-gcp"] {
+        let linked = linked_with(provider, &["--all-features"]);
+        let found: Vec<_> = linked
+            .iter()
+            .filter(|name| *name != NAMED_AFTER_OPENSSL)
+            .filter(|name| NEVER.iter().any(|never| name.contains(never)))
+            .collect();
+        assert!(found.is_empty(), "{provider} links {found:?}");
+    }
+}
+
+#[test]
 fn every_manifest_has_the_licence() {
     for package in packages() {
         assert_eq!(package.license.as_deref(), Some("Apache-2.0"), "{}", package.name);
@@ -158,8 +171,13 @@ fn every_manifest_has_the_licence() {
 
 /// The names of all that a package is linked from on this platform, itself included. Other platforms need crates that are not here.
 fn linked(package: &str) -> BTreeSet<String> {
-    let tree =
-        cargo(&["tree", "--offline", "--package", package, "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]);
+    linked_with(package, &[])
+}
+
+/// The same with more arguments for cargo.
+fn linked_with(package: &str, more: &[&str]) -> BTreeSet<String> {
+    let tree = ["tree", "--offline", "--package", package, "--edges", "normal,build", "--prefix", "none", "--format", "{p}"];
+    let tree = cargo(&[&tree[..], more].concat());
     tree.lines().filter_map(|line| line.split(' ').next()).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
-use fe2o3_amqp_types::messaging::{Batch, Data, Message, Properties};
+use fe2o3_amqp::Sendable;
+use fe2o3_amqp_types::messaging::{Batch, Data, MESSAGE_FORMAT, Message, Properties};
 use persistor_recover::Outgoing;
 use serde_amqp::primitives::Binary;
 
 use super::message::{Dialect, amqp, annotations, encoded, partition_key};
 
 /// A batch's own message format, by which Service Bus knows that each section of data is a message.
-pub(super) const BATCH_FORMAT: u32 = 0x8001_3700;
+const BATCH_FORMAT: u32 = 0x8001_3700;
 /// The largest batch that Service Bus takes, also where it takes larger messages:
 /// <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-premium-messaging>.
 const LARGEST: u64 = 1024 * 1024;
@@ -24,8 +25,8 @@ pub(super) struct Transfer {
 }
 
 pub(super) enum Content {
-    One(Message<Data>),
-    Many(Message<Batch<Data>>),
+    One(Sendable<Data>),
+    Many(Sendable<Batch<Data>>),
 }
 
 /// A message that is too large for the link.
@@ -40,13 +41,15 @@ pub(super) fn transfers(messages: &[Outgoing], limit: Option<u64>, ordered: bool
     let (mut groups, mut too_large) = (Vec::<Group>::new(), Vec::new());
     let mut open = HashMap::new();
     for (place, message) in messages.iter().enumerate() {
-        let Ok(bytes) = encoded(&amqp(message, Dialect::ServiceBus)) else {
-            too_large.push(TooLarge { place, size: u64::MAX });
-            continue;
-        };
+        let bytes = encoded(&amqp(message, Dialect::ServiceBus)).unwrap_or_default();
         let size = bytes.len() as u64;
-        if limit.is_some_and(|limit| size > limit) {
+        // What cannot be written at all is as good as too large.
+        if size == 0 || limit.is_some_and(|limit| size > limit) {
             too_large.push(TooLarge { place, size });
+            if ordered {
+                // What stands behind it is not sent with what stands before it.
+                open.clear();
+            }
             continue;
         }
         let key = (message.ordering_key.as_deref(), partition_key(message, Dialect::ServiceBus));
@@ -67,7 +70,12 @@ pub(super) fn transfers(messages: &[Outgoing], limit: Option<u64>, ordered: bool
 
 /// One transfer of one message.
 pub(super) fn single(messages: &[Outgoing], place: usize, dialect: Dialect) -> Transfer {
-    Transfer { places: vec![place], content: Content::One(amqp(&messages[place], dialect)) }
+    Transfer { places: vec![place], content: Content::One(sendable(amqp(&messages[place], dialect), MESSAGE_FORMAT)) }
+}
+
+/// Not settled when it is sent: the broker says what becomes of it.
+fn sendable<B>(message: Message<B>, message_format: u32) -> Sendable<B> {
+    Sendable { message, message_format, settled: Some(false) }
 }
 
 struct Group {
@@ -90,7 +98,7 @@ impl Group {
         }
         let first = &messages[self.places[0]];
         let data = self.encoded.into_iter().map(|bytes| Data(Binary::from(bytes))).collect();
-        Transfer { places: self.places, content: Content::Many(envelope(first, data)) }
+        Transfer { places: self.places, content: Content::Many(sendable(envelope(first, data), BATCH_FORMAT)) }
     }
 }
 
@@ -128,8 +136,8 @@ mod tests {
 
     fn size(transfer: &Transfer) -> u64 {
         let bytes = match &transfer.content {
-            Content::One(message) => encoded(message),
-            Content::Many(message) => encoded(message),
+            Content::One(sendable) => encoded(&sendable.message),
+            Content::Many(sendable) => encoded(&sendable.message),
         };
         bytes.expect("encodable").len() as u64
     }
@@ -161,8 +169,9 @@ mod tests {
     #[test]
     fn what_no_transfer_can_hold_is_told_with_its_size() {
         let messages = [message("a", 10), message("a", 1000), message("a", 10)];
-        let (sent, too_large) = transfers(&messages, Some(1000), false);
-        assert_eq!(sent.len(), 1);
+        assert_eq!(places(&messages, Some(1000), false), [vec![0, 2]]);
+        assert_eq!(places(&messages, Some(1000), true), [vec![0], vec![2]]);
+        let (_, too_large) = transfers(&messages, Some(1000), false);
         assert!(too_large.len() == 1 && too_large[0].place == 1 && too_large[0].size > 1000);
     }
 

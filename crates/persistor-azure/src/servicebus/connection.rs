@@ -7,25 +7,25 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fe2o3_amqp::connection::ConnectionHandle;
 use fe2o3_amqp::sasl_profile::SaslProfile;
 use fe2o3_amqp::session::SessionHandle;
-use fe2o3_amqp::{Connection, Sendable, Sender, Session};
+use fe2o3_amqp::{Connection, Sender, Session};
 use fe2o3_amqp_cbs::client::CbsClient;
 use fe2o3_amqp_cbs::token::CbsToken;
 use fe2o3_amqp_management::error::Error as RequestError;
-use fe2o3_amqp_types::messaging::MESSAGE_FORMAT;
+use fe2o3_amqp_types::definitions::SenderSettleMode;
 use fe2o3_amqp_types::primitives::Timestamp;
 use persistor_core::{Error, ErrorKind, Result};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::net::TcpStream;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::access::{Login, Peer};
 use super::answer::{Answers, Failure};
-use super::batch::{BATCH_FORMAT, Content, Transfer};
+use super::batch::{Content, Transfer};
 use super::token::Tokens;
 
 /// A connection that says nothing for so long is dead. Service Bus' own limit is four minutes.
@@ -58,8 +58,10 @@ pub(super) struct Open {
     /// Taken out when it is closed.
     sender: Mutex<Option<Sender>>,
     authorization: Option<Mutex<Authorization>>,
-    sessions: Mutex<Vec<SessionHandle<()>>>,
-    connection: Mutex<ConnectionHandle<()>>,
+    /// Sent when the connection is to be closed.
+    closing: Mutex<Option<oneshot::Sender<()>>>,
+    /// Whether the connection, or a session in it, has ended.
+    ended: watch::Receiver<bool>,
     max_message_size: Option<u64>,
 }
 
@@ -79,12 +81,12 @@ impl Setup {
     async fn open_without_limit(self: &Arc<Self>) -> Result<Open> {
         let answers = &self.answers;
         let mut connection = self.connect().await?;
-        let mut sessions = Vec::new();
+        let mut token_session = None;
         let authorization = match &self.authority {
             Authority::Tokens(tokens) => {
                 let mut session = Session::begin(&mut connection).await.map_err(|error| answers.begin(&error))?;
                 let client = CbsClient::attach(&mut session).await.map_err(|error| answers.node(&error))?;
-                sessions.push(session);
+                token_session = Some(session);
                 let mut authorization = Authorization { client, due: UNIX_EPOCH, expires: UNIX_EPOCH };
                 authorization.put(self, tokens).await?;
                 Some(Mutex::new(authorization))
@@ -92,16 +94,27 @@ impl Setup {
             Authority::Login(_) => None,
         };
         let mut session = Session::begin(&mut connection).await.map_err(|error| answers.begin(&error))?;
-        let sender = Sender::attach(&mut session, format!("{}-sender", name()), self.peer.node.as_str()).await;
+        // Nothing is settled before the broker says so, whatever it would rather have.
+        let sender = Sender::builder()
+            .name(format!("{}-sender", name()))
+            .target(self.peer.node.as_str())
+            .sender_settle_mode(SenderSettleMode::Unsettled)
+            .attach(&mut session)
+            .await;
         let sender = sender.map_err(|error| answers.attach(&error))?;
-        sessions.push(session);
+        let (closing, asked) = oneshot::channel();
+        let (ending, ended) = watch::channel(false);
+        tokio::spawn(async move {
+            live(connection, session, token_session, asked).await;
+            let _ = ending.send(true);
+        });
         Ok(Open {
             setup: self.clone(),
             max_message_size: sender.max_message_size(),
             sender: Mutex::new(Some(sender)),
             authorization,
-            sessions: Mutex::new(sessions),
-            connection: Mutex::new(connection),
+            closing: Mutex::new(Some(closing)),
+            ended,
         })
     }
 
@@ -179,22 +192,23 @@ impl Open {
             let mut sender = self.sender.lock().await;
             let Some(sender) = sender.as_mut() else { return Err(Failure::NotSent(setup.answers.closed("link"))) };
             let handed_over = match &transfer.content {
-                Content::One(message) => {
-                    sender
-                        .send_batchable_ref(&Sendable { message: message.clone(), message_format: MESSAGE_FORMAT, settled: None })
-                        .await
-                }
-                Content::Many(batch) => {
-                    sender
-                        .send_batchable_ref(&Sendable { message: batch.clone(), message_format: BATCH_FORMAT, settled: None })
-                        .await
-                }
+                Content::One(message) => sender.send_batchable_ref(message).await,
+                Content::Many(batch) => sender.send_batchable_ref(batch).await,
             };
             handed_over.map_err(|error| setup.answers.not_sent(&error))
         };
         // A part of it may have left, and whoever sends next would continue that.
         let settlement = setup.in_time("take the message", handing_over).await.map_err(Failure::Lost)??;
-        let outcome = setup.in_time("the message", settlement).await.map_err(Failure::Lost)?;
+        let mut ended = self.ended.clone();
+        let settled = async {
+            tokio::select! {
+                biased;
+                outcome = settlement => Ok(outcome),
+                // A delivery does not end with its connection as long as its link is kept.
+                _ = ended.wait_for(|ended| *ended) => Err(Failure::Lost(setup.answers.closed("connection"))),
+            }
+        };
+        let outcome = setup.in_time("the message", settled).await.map_err(Failure::Lost)??;
         outcome.map_err(|error| setup.answers.lost(&error)).and_then(|outcome| setup.answers.outcome(outcome))
     }
 
@@ -225,13 +239,40 @@ impl Open {
             if let Some(sender) = self.sender.lock().await.take() {
                 let _ = sender.close().await;
             }
-            for session in self.sessions.lock().await.iter_mut().rev() {
-                let _ = session.end().await;
+            if let Some(closing) = self.closing.lock().await.take() {
+                let _ = closing.send(());
             }
-            let _ = self.connection.lock().await.close().await;
+            let _ = self.ended.clone().wait_for(|ended| *ended).await;
         };
         // What was confirmed is confirmed, whatever becomes of this.
         let _ = timeout(CLOSE, ending).await;
+    }
+}
+
+/// Keeps a connection and its sessions until one of them ends, or all are to be closed, or nobody needs them any more.
+async fn live(
+    mut connection: ConnectionHandle<()>,
+    mut session: SessionHandle<()>,
+    mut token_session: Option<SessionHandle<()>>,
+    asked: oneshot::Receiver<()>,
+) {
+    let token_session_ended = async {
+        match &mut token_session {
+            Some(session) => session.on_end().await.is_ok(),
+            None => std::future::pending().await,
+        }
+    };
+    let asked = tokio::select! {
+        _ = connection.on_close() => false,
+        _ = session.on_end() => false,
+        _ = token_session_ended => false,
+        asked = asked => asked.is_ok(),
+    };
+    if asked {
+        for mut session in token_session.into_iter().chain([session]) {
+            let _ = timeout(CLOSE, session.end()).await;
+        }
+        let _ = timeout(CLOSE, connection.close()).await;
     }
 }
 

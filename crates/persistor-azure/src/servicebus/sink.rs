@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use persistor_core::{Error, ErrorKind, Result};
-use persistor_recover::{Audience, Capabilities, Feeds, Outgoing, Sink};
+use persistor_recover::{Capabilities, Feeds, Outgoing, Sink};
 use tokio::sync::Mutex;
 
 use super::Clock;
@@ -15,6 +15,7 @@ use super::access::{BusAccess, Login, Peer};
 use super::answer::{Answers, Failure};
 use super::batch::{Transfer, single, transfers};
 use super::connection::{Authority, Open, Setup};
+use super::limits::{learnt, of_a_broker, of_service_bus};
 use super::location::{BrokerLocation, ServiceBusLocation};
 use super::message::{Dialect, refusal};
 use super::token::Tokens;
@@ -56,20 +57,6 @@ enum Place {
     Broker(BrokerLocation),
 }
 
-/// A message in the tier Standard, with all that is around it: <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas>.
-const STANDARD: u64 = 256 * 1024;
-/// Application properties, all and each.
-const PROPERTIES: u64 = 64 * 1024;
-const PROPERTY: usize = 32 * 1024;
-/// What is around a message on the wire, at most: the heads of its sections and their fields.
-const OVERHEAD: u64 = 256;
-/// The heads of a name and a value, and what a number has more bytes than digits.
-const PER_ATTRIBUTE: u64 = 24;
-/// The most messages that are worth handing over at once.
-const AT_ONCE: usize = 500;
-/// The bytes of a call to a broker that says no limit.
-const BYTES_AT_ONCE: u64 = 1024 * 1024;
-
 impl AmqpSink {
     /// A queue or a topic of Service Bus, over TLS (an emulator's without). `clock` tells the time of day, by which tokens end; `time_limit` bounds each wait for an answer.
     ///
@@ -79,22 +66,14 @@ impl AmqpSink {
         access.check(&location)?;
         let peer = Peer::of_service_bus(&location, access);
         let authority = Authority::Tokens(Tokens::new(access, clock)?);
-        let presumed = Capabilities {
-            message: Some(STANDARD),
-            attribute_value: Some(PROPERTY),
-            attributes_total: Some(PROPERTIES),
-            batch: (AT_ONCE, STANDARD),
-            ..limits()
-        };
-        Ok(Self::new(peer, authority, Place::ServiceBus(location), Dialect::ServiceBus, presumed, time_limit))
+        Ok(Self::new(peer, authority, Place::ServiceBus(location), Dialect::ServiceBus, of_service_bus(), time_limit))
     }
 
     /// An address of another broker, as a user or as nobody. **Over `amqp://` messages and password can be read on the way.** A broker that makes addresses by itself may
     /// take messages for one that nobody has a queue at, and drop them: see that it is there before.
     pub fn broker(location: BrokerLocation, login: Option<Login>, time_limit: Duration) -> Self {
         let peer = Peer::of_broker(&location);
-        let presumed = Capabilities { batch: (AT_ONCE, BYTES_AT_ONCE), ..limits() };
-        Self::new(peer, Authority::Login(login), Place::Broker(location), Dialect::Plain, presumed, time_limit)
+        Self::new(peer, Authority::Login(login), Place::Broker(location), Dialect::Plain, of_a_broker(), time_limit)
     }
 
     fn new(
@@ -123,11 +102,7 @@ impl AmqpSink {
             return Ok(open.clone());
         }
         let made = Arc::new(self.setup.open().await?);
-        self.learnt.get_or_init(|| {
-            let message = made.max_message_size();
-            let bytes = message.map_or(self.presumed.batch.1, |limit| limit.min(BYTES_AT_ONCE));
-            Capabilities { message, batch: (AT_ONCE, bytes), ..self.presumed.clone() }
-        });
+        self.learnt.get_or_init(|| learnt(&self.presumed, made.max_message_size()));
         Ok(open.insert(made).clone())
     }
 
@@ -283,16 +258,6 @@ impl fmt::Display for Place {
     }
 }
 
-/// What holds for every broker. An address does not tell a queue from a topic, so all that might read are said to.
-fn limits() -> Capabilities {
-    Capabilities {
-        overhead: OVERHEAD,
-        attribute_overhead: PER_ATTRIBUTE,
-        audience: Audience::AllSubscribers,
-        ..Capabilities::unlimited()
-    }
-}
-
 fn error_of(failure: Failure) -> Error {
     match failure {
         Failure::Message(error)
@@ -330,45 +295,5 @@ mod tests {
         ] {
             assert_eq!(feeds(&location, entity), expected, "{entity}");
         }
-    }
-
-    /// The bounds of the capabilities are above what really goes over the wire.
-    #[test]
-    fn nothing_is_larger_on_the_wire_than_it_counts_for() {
-        use super::super::message::{amqp, encoded};
-        use persistor_core::Attribute;
-
-        let typed = |name: &str, text: &str| Attribute::typed(name, text).expect("a type");
-        let long = "x".repeat(300);
-        let mut message = Outgoing { payload: vec![0; 300].into(), ordering_key: Some(long.clone()), ..Outgoing::default() };
-        message.original.id = "7".repeat(128);
-        for (at, value) in [
-            typed("decimal128", "1"),
-            typed("int64", "300"),
-            typed("uuid", "123e4567-e89b-12d3-a456-426614174000"),
-            typed("double", "1"),
-            typed("null", ""),
-            typed("number", "1"),
-            typed("timestamp", "2026-11-22T05:40:12Z"),
-            long.as_str().into(),
-            "".into(),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            message.attributes.insert(format!("{at}{long}"), value);
-        }
-        for name in ["content_type", "correlation_id", "subject", "to", "reply_to", "reply_to_session_id"] {
-            message.properties.insert(name.to_owned(), long.as_str().into());
-        }
-        let wire = encoded(&amqp(&message, Dialect::ServiceBus)).expect("encodable").len() as u64;
-        let counted = limits().size(&message, 300);
-        assert!(wire <= counted, "{wire} {counted}");
-        let keyed = |key: &str| {
-            let properties = [("partition_key".to_owned(), Attribute::from(key))].into_iter().collect();
-            Outgoing { properties, ..Outgoing::default() }
-        };
-        let wire = encoded(&amqp(&keyed(&long), Dialect::ServiceBus)).expect("encodable").len() as u64;
-        assert!(wire <= limits().size(&keyed(&long), 0));
     }
 }

@@ -12,7 +12,7 @@ use crate::exit::{Exit, usage};
 use crate::place::Place;
 use crate::plan_text::Plan;
 use crate::screen::{Screen, visible};
-use crate::sending::{MEMORY, Sending, again};
+use crate::sending::{MEMORY, READS, Sending, again};
 use crate::sinks;
 use crate::streams_hint::nothing;
 
@@ -103,7 +103,7 @@ impl Replay {
             Some(kept) => kept,
             None => self.sending.journal(&begin).await?,
         };
-        let items = load(&opened.archive, planned, &terms, &sink, kept.history.clone(), self.sending.at_once.into(), MEMORY);
+        let items = load(&opened.archive, planned, &terms, &sink, kept.history.clone(), READS, MEMORY);
         let exit = self.sending.send(items, &sink, kept, total.messages, &mut screen, &again).await?;
         Ok(screen.end(exit)?)
     }
