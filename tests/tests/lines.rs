@@ -13,7 +13,12 @@ use persistor_tests::{pusher, scratch};
 use serde_json::{Value, json};
 
 /// The commands that print lines of JSON.
-const COMMANDS: [&str; 9] = ["copy", "diff", "grep", "ls", "show", "status", "streams", "timeline", "verify"];
+const COMMANDS: [&str; 11] = ["copy", "diff", "grep", "ls", "replay", "send", "show", "status", "streams", "timeline", "verify"];
+
+/// Lines for `send`: one that says nothing beside its payload, and one that says all that a plan counts.
+const SENT: &[u8] = br#"{"payload":""}
+{"payload_text":"x","id":"7","publish_time":"2026-11-22T05:40:12.5Z","stream":"s","entity":"e","attributes":{"n":{"int32":"7"}},"properties":{"session_id":"s"}}
+"#;
 
 /// What the page says of one kind of line.
 struct Kind {
@@ -76,7 +81,9 @@ fn every_line_that_a_command_prints_is_of_its_kind() {
     lines.iter().for_each(|line| seen.see("message to send", line));
     let mut run = |kind: &str, code: i32, arguments: &[&str], input: &[u8]| {
         assert!(COMMANDS.contains(&arguments[0]), "{arguments:?}");
-        let lines = cli.ends_with(code, &[arguments, &["--json", "-a", archive]].concat(), input).json();
+        // Lines that are sent come from no archive.
+        let place = if arguments[0] == "send" { &["--json"][..] } else { &["--json", "-a", archive] };
+        let lines = cli.ends_with(code, &[arguments, place].concat(), input).json();
         assert!(!lines.is_empty(), "{arguments:?} printed nothing");
         let last = lines.len() - 1;
         for (at, line) in lines.iter().enumerate() {
@@ -108,6 +115,20 @@ fn every_line_that_a_command_prints_is_of_its_kind() {
 
     run("count and size", 0, &["copy", "to", "--dry-run"], b"");
     run("copy", 0, &["copy", "to"], b"");
+
+    let handler = Setup::gcp_function(&folder.path().join("again")).start();
+    let (address, nowhere) = (format!("http://127.0.0.1:{}/again", handler.port()), "http://127.0.0.1:1/");
+    run("plan", 0, &["replay", "--dry-run", "--to", "-"], b"");
+    run("plan", 0, &["replay", "--dry-run", "--to", nowhere, "--rate", "5MiB/s", "--order", "all", "--exact"], b"");
+    run("account", 0, &["replay", "--yes", "--to", &address, "--as", "pubsub-push", "--name", "one"], b"");
+    let again = run("account", 0, &["replay", "--yes", "--to", &address, "--as", "pubsub-push", "--name", "one"], b"");
+    assert_eq!((&again[0]["sent"], &again[0]["sent_before"]), (&json!(0), &json!(13)));
+    let plan = run("plan", 0, &["send", "--dry-run", "--to", nowhere, "--as", "pubsub-push"], SENT);
+    assert_eq!((&plan[0]["retyped"], &plan[0]["misfits"], &plan[0]["entities"]), (&json!(1), &json!(1), &json!({ "e": 1 })));
+    // The handler refuses what is no push of Pub/Sub's.
+    let account = run("account", 1, &["send", "--yes", "--to", &address], SENT);
+    assert_eq!((&account[0]["refused"], &account[0]["ended"]), (&json!(2), &json!("done")));
+    drop(handler);
 
     spoil(&root, &listed);
     run("finding", 3, &["verify", "--sample", "50%"], b"");

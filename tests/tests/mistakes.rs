@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
@@ -12,7 +13,7 @@ use persistor_tests::fake_storage::FakeStorage;
 use persistor_tests::program::Setup;
 use persistor_tests::push::Push;
 use persistor_tests::storage_double::StorageDouble;
-use persistor_tests::{pusher, scratch, tools};
+use persistor_tests::{pusher, scratch, tools, waiting};
 use tempfile::TempDir;
 
 /// A small archive that is the same in every run, in the folder `archive` of a folder.
@@ -78,6 +79,7 @@ fn what_people_read() {
     insta::assert_snapshot!("help", shown(&cli.fine(&["--help"])));
     insta::assert_snapshot!("help_ls", shown(&cli.fine(&["ls", "--help"])));
     insta::assert_snapshot!("help_diff", shown(&cli.fine(&["diff", "--help"])));
+    insta::assert_snapshot!("help_replay", shown(&cli.fine(&["replay", "--help"])));
 }
 
 #[test]
@@ -86,7 +88,10 @@ fn ten_mistakes_and_what_is_said() {
     let nowhere = scratch::folder();
     let bare = Cli::new(nowhere.path());
     let binary = key(&cli, "3");
-    let mistakes: [(&str, &Cli, i32, &[&str]); 16] = [
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let listening = format!("http://127.0.0.1:{port}/orders");
+    let mistakes: [(&str, &Cli, i32, &[&str]); 25] = [
         ("no_archive", &bare, 2, &["ls"]),
         ("no_such_folder", &bare, 1, &["ls", "-a", "archiv"]),
         ("wrong_scheme", &bare, 2, &["ls", "-a", "s3://archive/x"]),
@@ -103,11 +108,20 @@ fn ten_mistakes_and_what_is_said() {
         ("bad_match", &cli, 2, &["diff", "--match", "message"]),
         ("keys_and_arrivals", &cli, 2, &["diff", "--match", "id", "--keys", "-"]),
         ("bad_attribute", &cli, 2, &["ls", "--attribute", "=north"]),
+        ("replay_to_nothing", &cli, 2, &["replay", "--stream", "orders"]),
+        ("replay_to_no_sink", &cli, 2, &["replay", "--to", "kafka://broker/orders"]),
+        ("replay_to_an_archive", &cli, 2, &["replay", "--to", "gs://archive/again"]),
+        ("replay_to_a_subscription", &cli, 2, &["replay", "--to", "pubsub://projects/my-project/subscriptions/orders"]),
+        ("replay_bad_rate", &cli, 2, &["replay", "--to", "-", "--rate", "500"]),
+        ("replay_bad_name", &cli, 2, &["replay", "--to", "-", "--name", "night of 22"]),
+        ("replay_without_yes", &cli, 2, &["replay", "--to", &listening, "--stream", "orders", "--name", "night"]),
+        ("replay_topic_with_a_form", &cli, 2, &["replay", "--to", "pubsub://my-project/orders", "--as", "raw"]),
+        ("replay_two_outputs", &cli, 2, &["replay", "--to", "-", "--json"]),
     ];
     for (name, cli, code, arguments) in mistakes {
         let said = cli.ends_with(code, arguments, b"");
         assert!(said.output.is_empty(), "{name}: {}", said.text());
-        insta::assert_snapshot!(format!("mistake_{name}"), said.errors);
+        insta::assert_snapshot!(format!("mistake_{name}"), said.errors.replace(&port.to_string(), "PORT"));
     }
     // An empty folder is no archive, and that is said too.
     fs::create_dir(folder.path().join("empty")).expect("mkdir");
@@ -204,6 +218,19 @@ fn whoever_has_read_enough_ends_it_quietly() {
 }
 
 #[test]
+fn lines_that_nobody_reads_end_a_replay_at_once() {
+    let (_folder, cli) = archive();
+    let mut replay = cli.command(&["replay", "--to", "-", "--patience", "1h", "--quiet"]);
+    let replay = replay.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = replay.spawn().expect("it starts");
+    drop(child.stdout.take());
+    let status = waiting::until("the end of the replay", || child.try_wait().expect("it is ours"));
+    let mut errors = String::new();
+    child.stderr.take().expect("it is piped").read_to_string(&mut errors).expect("text");
+    assert!(status.code() == Some(1) && errors.contains("To go on: persistor replay"), "{status} {errors}");
+}
+
+#[test]
 fn no_home_no_locale_and_no_writable_folder_do_no_harm() {
     let (folder, cli) = archive();
     // The environment of these commands has nothing but PATH.
@@ -278,7 +305,7 @@ fn shells_complete_every_command() {
     let (_folder, cli) = archive();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = cli.fine(&["completions", shell]);
-        for command in ["streams", "status", "ls", "show", "cat", "grep", "timeline", "verify", "diff", "serve", "try"] {
+        for command in ["streams", "status", "ls", "show", "cat", "grep", "timeline", "verify", "diff", "copy", "replay", "send", "serve", "try"] {
             assert!(script.text().contains(command), "{shell}: {command}");
         }
         assert!(script.text().contains("since"), "{shell}");

@@ -208,8 +208,13 @@ async fn what_the_sink_cannot_carry_is_known_before_and_what_it_refuses_keeps_no
 
     let sink =
         Arc::new(Ledger::new(5, |message| if text(&message.payload).starts_with("7 ") { Fate::Refuse } else { Fate::Take }));
-    let came = replay(&stored, &sink, &Asked::default(), None).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("journal");
+    let came = replay(&stored, &sink, &Asked::default(), Some(journal(&path).await)).await;
     assert_eq!((came.account.refusals, came.account.confirmed.messages), (4, 96));
+    // What was refused was not taken: there is no doubt about it, and it is not done.
+    let (_, history) = journal(&path).await;
+    assert!(!history.has_ended() && history.confirmed() == 96 && history.in_doubt().count() == 0);
     assert!(matches!(came.account.ended, Ended::Done));
     for numbers in by_key(&sink).values() {
         assert!(numbers.iter().copied().eq((0..25).filter(|number| *number != 7)), "{numbers:?}");

@@ -31,8 +31,12 @@ pub(crate) struct Plan<'a> {
 }
 
 impl Plan<'_> {
+    /// Of what is left; its bytes are taken for its share of all.
     fn time(&self) -> Option<std::time::Duration> {
-        self.rate.map(|rate| rate.time(self.itinerary.total.messages, self.itinerary.total.bytes))
+        let total = self.itinerary.total;
+        let left = total.messages.saturating_sub(self.before);
+        let bytes = total.bytes as f64 * (left as f64 / total.messages.max(1) as f64);
+        self.rate.map(|rate| rate.time(left, bytes as u64))
     }
 
     pub(crate) fn text(&self) -> String {
@@ -91,8 +95,8 @@ impl Plan<'_> {
             );
         }
         for (name, messages) in itinerary.stripped.iter().take(SHOWN) {
-            let what = "that is reserved, so nobody may send it";
-            line("without", format!("the attribute `{}` of {} messages, {what}", visible(name), count(*messages)));
+            let what = "the sink keeps such names for itself";
+            line("without", format!("the attribute `{}` of {} messages: {what}", visible(name), count(*messages)));
         }
         for (name, messages) in itinerary.dropped.iter().take(SHOWN) {
             line(

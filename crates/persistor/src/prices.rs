@@ -1,6 +1,7 @@
 //! What a replay costs by the providers' list prices: an order of magnitude, so that nobody is surprised. One region, no free tier, without what subscribers pay.
 
 use persistor_core::Location;
+use persistor_recover::figures;
 use persistor_recover::replay::Itinerary;
 
 /// Dollars for a thousand reads of blobs and for a thousand pages of a listing. Cloud Storage: class B and class A operations of Standard storage, `gcp-cloud-storage` price list, read 2026-09-20.
@@ -38,16 +39,17 @@ pub(crate) fn dollars(from: Option<&Location>, to: &str, itinerary: &Itinerary) 
 /// For people.
 pub(crate) fn text(from: Option<&Location>, to: &str, itinerary: &Itinerary) -> String {
     match dollars(from, to, itinerary) {
-        None => "nothing that Persistor knows of".to_owned(),
+        None => "none that Persistor knows of".to_owned(),
         Some(dollars) => {
-            let reads = itinerary.total.messages;
-            let (count, pages) =
-                (persistor_recover::figures::count(reads), persistor_recover::figures::count(reads.div_ceil(PAGE)));
-            let pages = if reads <= PAGE { "a page".to_owned() } else { format!("{pages} pages") };
             let amount = if dollars < 0.01 { "less than $0.01".to_owned() } else { format!("about ${dollars:.2}") };
-            format!(
-                "{amount} by list prices of 2026: {count} reads, {pages} in listings, and sending; what subscribers pay is not in it"
-            )
+            let reads = itinerary.total.messages;
+            let pages = reads.div_ceil(PAGE);
+            let pages = if pages <= 1 { "a page".to_owned() } else { format!("{} pages", figures::count(pages)) };
+            let reading = match from {
+                Some(Location::Url { .. }) => format!("{} reads, {pages} in listings, and sending", figures::count(reads)),
+                _ => "sending alone".to_owned(),
+            };
+            format!("{amount} by list prices of 2026: {reading}; what subscribers pay is not in it")
         }
     }
 }

@@ -185,7 +185,7 @@ impl Sending {
                 figures::count(in_doubt as u64)
             ));
         }
-        let agreed = self.ask(plan.itinerary.total.messages)?;
+        let agreed = self.ask(plan.itinerary.total.messages.saturating_sub(plan.before))?;
         if !agreed {
             screen.say("nothing was sent");
         }
@@ -266,7 +266,9 @@ impl Sending {
     ) -> anyhow::Result<Exit> {
         let headway = Arc::new(Headway::default());
         screen.follow_sending(&headway, total);
-        let manner = Manner { order: self.order(), rate: self.rate, at_once: self.at_once.into(), patience: self.patience };
+        // A pipe that nobody reads any more does not come back.
+        let patience = if self.writes_output() { Duration::ZERO } else { self.patience };
+        let manner = Manner { order: self.order(), rate: self.rate, at_once: self.at_once.into(), patience };
         let (stop, stopped) = watch::channel(false);
         let command = again.to_owned();
         let watcher = tokio::spawn(async move {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chrono::{DurationRound as _, NaiveDateTime, TimeDelta};
+use chrono::{NaiveDateTime, Timelike as _};
 use futures_util::{Stream, TryStreamExt as _};
 use persistor_core::{Attribute, PublishTime, Record, Result};
 
@@ -163,7 +163,8 @@ impl Itinerary {
         self.total.add(size);
         // Lines may say nothing of it.
         if let Ok(time) = PublishTime::parse(&outgoing.original.publish_time) {
-            let hour = time.second().duration_trunc(TimeDelta::hours(1)).unwrap_or(time.second());
+            let second = time.second();
+            let hour = second.date().and_hms_opt(second.hour(), 0, 0).unwrap_or(second);
             self.hours.entry((outgoing.original.stream.clone(), hour)).or_default().add(size);
             self.bound(&time);
         }

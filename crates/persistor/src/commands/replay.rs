@@ -21,16 +21,20 @@ const SHOWN: usize = 10;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A topic gives what it gets to EVERY subscriber, also to those that lost nothing. Safer: a side topic, one endpoint (--to https://… --as pubsub-push), or
-subscriptions that filter on the mark. docs/recover.md has the bad day step by step.
+A topic gives what it gets to EVERY subscriber, also to those that lost nothing. Safer: a side
+topic, one endpoint (--to https://… --as pubsub-push), or subscriptions that filter on the mark.
+docs/recover.md has the bad day step by step.
 
 Examples:
   persistor replay --keys missing.txt --to pubsub://my-project/orders-again --dry-run
-  persistor replay --stream orders --since '3h ago' --until '2h ago' --to pubsub://my-project/orders-again --rate 500/s --name night-of-22
+  persistor replay --stream orders --since '3h ago' --until '2h ago' \\
+    --to pubsub://my-project/orders-again --rate 500/s --name night-of-22
   persistor replay --keys missing.txt --to https://consumer.example.com/orders --as pubsub-push
-  persistor replay --keys missing.txt --to - | jq -c '.payload = (.payload | @base64d | ascii_upcase | @base64)' | persistor send --to servicebus://my-namespace/orders
+  persistor replay --keys broken.txt --to - | jq -c '.attributes.fixed = \"yes\"' \\
+    | persistor send --to servicebus://my-namespace/orders --yes
 
-What was confirmed is never sent again under the same name; `docs/replay.md` says what happens when something fails.")]
+What was confirmed is never sent again under the same name. docs/replay.md says what happens when
+something fails.")]
 pub(crate) struct Replay {
     #[command(flatten)]
     place: Place,

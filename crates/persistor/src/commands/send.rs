@@ -19,12 +19,15 @@ use crate::sinks;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The lines are those that `persistor replay --to -` writes (docs/json-lines.md); only `payload` (base64) or `payload_text` has to be there. They are all read before the
-first one is sent: where one is no message, nothing is. What they say is sent and nothing is added, so the marks of the replay that wrote them stay.
+The lines are those that `persistor replay --to -` writes (docs/json-lines.md); only `payload`
+(base64) or `payload_text` has to be there. They are all read before the first one is sent: where
+one is no message, nothing is. What they say is sent and nothing is added, so the marks of the
+replay that wrote them stay.
 
 Examples:
   persistor replay --keys broken.txt --to - > lines.jsonl
-  jq -c '.payload = (.payload | @base64d | fromjson | .currency //= \"EUR\" | tojson | @base64)' lines.jsonl | persistor send --to pubsub://my-project/orders-again --yes
+  jq -c '.payload |= (@base64d | fromjson | .currency //= \"EUR\" | tojson | @base64)' lines.jsonl \\
+    | persistor send --to pubsub://my-project/orders-again --yes
   echo '{\"payload_text\":\"hello\"}' | persistor send --to pubsub://my-project/orders-again --yes")]
 pub(crate) struct Send {
     #[command(flatten)]

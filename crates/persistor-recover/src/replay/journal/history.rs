@@ -72,11 +72,13 @@ impl History {
             }
             Entry::Answered(answers) => {
                 let keys = self.open.remove(&answers.of).filter(|keys| keys.len() == answers.receipts.len());
-                for (key, receipt) in keys.ok_or_else(|| self.damaged())?.into_iter().zip(answers.receipts) {
+                let keys = keys.ok_or_else(|| self.damaged())?;
+                for (at, (key, receipt)) in keys.into_iter().zip(answers.receipts).enumerate() {
                     if receipt.is_some() {
                         self.unanswered.remove(&key);
                         self.confirmed.push(digest(&key));
-                    } else {
+                    } else if !answers.refused.contains_key(&at) {
+                        // What the sink refused it has not taken, unless it was sent before without an answer.
                         self.unanswered.insert(key);
                     }
                 }
