@@ -50,7 +50,7 @@ fn an_archive_goes_to_a_topic_and_into_another_archive_as_it_is() {
 
     let pubsub = Pubsub::new(&emulator);
     let topic = pubsub.create_topic("again");
-    let subscription = pubsub.create_pull("again", &topic);
+    let subscription = pubsub.create_unordered_pull("again", &topic);
     let replay = ["replay", "--to", "pubsub://persistor/again", "--all", "--yes", "--json", "--name", "topic"];
     let said = timed("replayed to the topic", bulk.messages, || cli.fine(&replay));
     assert_eq!(said.json()[0]["sent"], bulk.messages);
@@ -67,7 +67,8 @@ fn an_archive_goes_to_a_topic_and_into_another_archive_as_it_is() {
     timed("pushed into the second archive", bulk.messages, || {
         let sent = ["orders", "refunds"].map(|stream| {
             let to = format!("http://127.0.0.1:{}/{stream}", program.port());
-            let replay = ["replay", "--to", &to, "--as", "pubsub-push", "--stream", stream, "--yes", "--json", "--name", stream];
+            let replay =
+                ["replay", "--to", &to, "--as", "pubsub-push", "--stream", stream, "--all", "--yes", "--json", "--name", stream];
             let said = cli.fine(&replay);
             said.json()[0]["sent"].as_u64().expect("a number")
         });
