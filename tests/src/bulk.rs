@@ -50,7 +50,14 @@ impl Bulk {
             publish_time: self.time(number).to_rfc3339_opts(SecondsFormat::Millis, true),
             payload: payload.into(),
             attributes,
+            ordering_key: None,
         }
+    }
+
+    /// The same, but of every three messages one has an ordering key, of forty.
+    pub fn keyed_push(self, number: usize) -> Push {
+        let ordering_key = number.is_multiple_of(3).then(|| format!("customer {}", number / 3 % 40));
+        Push { ordering_key, ..self.push(number) }
     }
 
     /// When it was published.
@@ -97,6 +104,14 @@ impl Bulk {
     /// # Panics
     /// If one is refused, or the program goes away.
     pub fn send(self, port: u16, numbers: std::ops::Range<usize>) {
+        self.send_as(port, numbers, Self::push);
+    }
+
+    /// The same with the messages that `push` makes of numbers.
+    ///
+    /// # Panics
+    /// If one is refused, or the program goes away.
+    pub fn send_as(self, port: u16, numbers: std::ops::Range<usize>, push: fn(Self, usize) -> Push) {
         let next = AtomicUsize::new(numbers.start);
         thread::scope(|scope| {
             for _ in 0..CONNECTIONS {
@@ -107,7 +122,7 @@ impl Bulk {
                         if number >= numbers.end {
                             return;
                         }
-                        let request = self.push(number).request();
+                        let request = push(self, number).request();
                         let answer = connection.exchange(&request).expect("an answer");
                         assert_eq!(answer.status, 204, "message {number}");
                     }

@@ -24,6 +24,7 @@ pub struct Push {
     pub publish_time: String,
     pub payload: Bytes,
     pub attributes: BTreeMap<String, String>,
+    pub ordering_key: Option<String>,
 }
 
 impl Push {
@@ -35,6 +36,7 @@ impl Push {
             publish_time: "2026-11-22T15:40:12.503Z".to_owned(),
             payload: payload.into(),
             attributes: BTreeMap::new(),
+            ordering_key: None,
         }
     }
 
@@ -50,6 +52,9 @@ impl Push {
         if !self.attributes.is_empty() {
             let attributes = self.attributes.iter().map(|(name, value)| (name.clone(), Value::String(value.clone())));
             message.insert("attributes".to_owned(), Value::Object(attributes.collect()));
+        }
+        if let Some(key) = &self.ordering_key {
+            message.insert("orderingKey".to_owned(), Value::String(key.clone()));
         }
         message.insert("data".to_owned(), Value::String(STANDARD.encode(&self.payload)));
         let body = serde_json::json!({ "message": message, "subscription": SUBSCRIPTION });

@@ -159,3 +159,17 @@ async fn a_damaged_payload_is_left_out_and_said() {
     assert_eq!(faults.iter().filter(|fault| fault.is_damage()).count(), 1, "{faults:?}");
     assert!(blobs(&to).await.iter().all(|(_, content)| content != b"pAyload 150" && content != b"payload 150"));
 }
+
+#[tokio::test]
+async fn nothing_is_there_without_its_layouts() {
+    let from = source().await;
+    let to = MemoryStore::new();
+    // The second layout is refused, so nothing that comes behind it may be there.
+    let refused = FaultPlan::listed(vec![None, Some(TargetFault::Fail(ErrorKind::Denied))]);
+    let writer = Arc::new(FaultyWriter::new(Arc::new(to.clone()), FaultPlan::none()));
+    writer.follow(refused);
+    let (copied, _) = copied(&from, writer, all()).await;
+    assert!(matches!(copied.ended, Ended::Failed(_)), "{copied:?}");
+    let names: Vec<_> = blobs(&to).await.into_iter().map(|(entry, _)| entry.name).collect();
+    assert!(names.len() == 1 && names[0].starts_with("_persistor/layout/"), "{names:?}");
+}
