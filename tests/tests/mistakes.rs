@@ -305,7 +305,10 @@ fn shells_complete_every_command() {
     let (_folder, cli) = archive();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = cli.fine(&["completions", shell]);
-        for command in ["streams", "status", "ls", "show", "cat", "grep", "timeline", "verify", "diff", "copy", "replay", "send", "serve", "try"] {
+        for command in [
+            "streams", "status", "ls", "show", "cat", "grep", "timeline", "verify", "diff", "copy", "replay", "send", "serve",
+            "try",
+        ] {
             assert!(script.text().contains(command), "{shell}: {command}");
         }
         assert!(script.text().contains("since"), "{shell}");
