@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use persistor_tests::bulk::Bulk;
-use persistor_tests::cli::Cli;
+use persistor_tests::cli::{Cli, Said};
 use persistor_tests::emulator::Emulator;
 use persistor_tests::program::Setup;
 use persistor_tests::pubsub::{Pubsub, Received};
@@ -197,6 +197,11 @@ fn what_must_not_be_sent_is_not() {
         fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("an entry").file_name()).collect();
     assert_eq!(leftovers, ["archive"], "nothing was begun");
 
+    // As lines they know where they came from too.
+    let lines = cli.fine(&["replay", "--to", "-", "--exact"]);
+    let said = cli.ends_with(2, &["send", "--to", "pubsub://persistor/source", "--yes"], &lines.output);
+    assert!(said.errors.contains("--back-to-source"), "{}", said.errors);
+
     // Told to, it goes back, is stored again with its mark, and the next replay leaves it out and says so.
     let back = ["replay", "--to", "pubsub://persistor/source", "--yes", "--back-to-source", "--name", "back"];
     cli.fine(&back);
@@ -260,4 +265,44 @@ fn ctrl_c_stops_it_and_the_command_that_is_printed_goes_on() {
     let ids: BTreeSet<_> = received.iter().map(|message| mark(message, "persistor-original-id")).collect();
     assert_eq!(ids.len(), 2_000);
     assert!(received.iter().all(|message| mark(message, "persistor-replay") == name));
+}
+
+#[test]
+fn a_replay_that_goes_on_is_the_one_that_was_begun() {
+    let folder = scratch::folder();
+    let bulk = Bulk { messages: 300 };
+    let program = Setup::gcp_function(&folder.path().join("archive")).start();
+    bulk.send(program.port(), 100..200);
+    let cli = Cli::new(folder.path()).set("PERSISTOR_ARCHIVE", "archive");
+    let lines = |said: &Said| said.lines().len();
+    // Nothing was sent under the name yet, so it is free.
+    let http = ["replay", "--to", "http://127.0.0.1:9/x?code=SECRET", "--yes", "--name", "first"];
+    assert!(!cli.ends_with(1, &http, b"").errors.contains("SECRET"));
+    assert_eq!(lines(&cli.fine(&["replay", "--to", "-", "--name", "first", "--limit", "10"])), 10);
+    assert_eq!(lines(&cli.fine(&["replay", "--to", "-", "--name", "open"])), 100);
+    // Earlier ones come late, and one that is published now.
+    bulk.send(program.port(), 0..100);
+    let mut connection = persistor_tests::http::Connection::open(program.port()).expect("it listens");
+    let now: chrono::DateTime<chrono::Utc> = std::time::SystemTime::now().into();
+    let push = Push { publish_time: now.to_rfc3339_opts(chrono::SecondsFormat::Millis, true), ..bulk.push(250) };
+    assert_eq!(connection.exchange(&push.request()).expect("an answer").status, 204);
+    let said = cli.ends_with(2, &["replay", "--to", "-", "--name", "first", "--limit", "10"], b"");
+    assert!(said.errors.contains("the first messages are others"), "{}", said.errors);
+    let said = cli.fine(&["replay", "--to", "-", "--name", "open"]);
+    assert!(said.errors.contains("it had 100 messages, and now the same selection has 200"), "{}", said.errors);
+    assert_eq!(lines(&said), 100);
+    assert!(!said.text().contains(&push.id) && said.errors.contains("100 had been sent before"), "{}", said.errors);
+
+    // A secret in the address is not repeated, and two addresses that differ in it are two.
+    let said = cli.ends_with(
+        1,
+        &["replay", "--to", "http://127.0.0.1:9/x?code=SECRET", "--yes", "--name", "other", "--patience", "0s"],
+        b"",
+    );
+    assert!(!said.errors.contains("SECRET"), "{}", said.errors);
+    for file in
+        fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file())
+    {
+        assert!(!fs::read_to_string(&file).expect("text").contains("SECRET"), "{}", file.display());
+    }
 }

@@ -100,10 +100,10 @@ async fn replay(reader: Arc<dyn Reader>, at_once: usize, count: u64) -> (f64, f6
     let folder = tempfile::tempdir().expect("a folder");
     let store = Box::new(FileJournal::open(&folder.path().join("journal")).expect("a file"));
     let (mut journal, history) =
-        Journal::open(store, &Begin { name: "speed".into(), terms: Default::default() }).await.expect("a journal");
+        Journal::open(store, &Begin { name: "speed".into(), ..Begin::default() }).await.expect("a journal");
     let start = Instant::now();
     let items = load(&archive, planned, &terms, &sink, Arc::new(history), at_once, 256 << 20);
-    let manner = Manner { order: Order::Key, rate: None, at_once, patience: Duration::from_secs(60) };
+    let manner = Manner { order: Order::Key, rate: None, at_once, patience: Duration::from_secs(60), damaged: 0 };
     let (_stop, stopped) = watch::channel(false);
     let account = run(items, &sink, Some(&mut journal), &manner, &Arc::new(Headway::default()), stopped, &mut |_| {}).await;
     assert!(matches!(account.ended, Ended::Done) && account.confirmed.messages == count, "{account:?}");

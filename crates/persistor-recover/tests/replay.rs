@@ -11,10 +11,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, TimeDelta};
 use common::{message, persist};
+use futures_util::stream::{BoxStream, StreamExt as _};
 use ledger::{Fate, Ledger, text};
-use persistor_core::{DEFAULT_TEMPLATE, FolderStore, Key, MemoryStore, Message, Metadata, Property, RecordPlace, Writer as _};
+use persistor_core::{
+    DEFAULT_TEMPLATE, Error, FolderStore, Key, MemoryStore, Message, Metadata, Property, RecordPlace, Result, Writer as _,
+};
 use persistor_recover::replay::{
     Account, Begin, BlobJournal, Ended, FileJournal, Headway, History, Itinerary, Journal, JournalStore, Manner, Order, Terms,
     load, plan_replay, run,
@@ -63,7 +68,7 @@ struct Asked {
 
 impl Default for Asked {
     fn default() -> Self {
-        let manner = Manner { order: Order::Key, rate: None, at_once: 16, patience: Duration::from_secs(60) };
+        let manner = Manner { order: Order::Key, rate: None, at_once: 16, patience: Duration::from_secs(60), damaged: 0 };
         Self { terms: Terms { mark: None, replays: false, limit: None }, manner, memory: 64 << 20, stop: None }
     }
 }
@@ -294,7 +299,11 @@ async fn payloads_that_wait_stay_within_the_memory() {
 }
 
 fn begin() -> Begin {
-    Begin { name: "night".to_owned(), terms: BTreeMap::from([("to".to_owned(), "ledger".to_owned())]) }
+    Begin {
+        name: "night".to_owned(),
+        at: "2026-11-22 05:40:12 UTC".to_owned(),
+        terms: BTreeMap::from([("to".to_owned(), "ledger".to_owned())]),
+    }
 }
 
 async fn journal(path: &Path) -> (Journal, History) {
@@ -415,19 +424,112 @@ async fn a_journal_is_of_one_name_and_one_set_of_terms_and_one_process() {
     let error = FileJournal::open(&path).expect_err("it is in use");
     assert!(error.to_string().contains("is running"), "{error}");
     drop(held);
-    for (begin, told) in [
+    let others = [
         (Begin { name: "day".to_owned(), ..begin() }, "`night`"),
         (
             Begin { terms: BTreeMap::from([("to".to_owned(), "other".to_owned())]), ..begin() },
             "to: it began with `ledger`, and now it is `other`",
         ),
         (Begin { terms: BTreeMap::new(), ..begin() }, "now it is nothing"),
-    ] {
-        let store = Box::new(FileJournal::open(&path).expect("a file"));
-        let error = Journal::open(store, &begin).await.expect_err("other terms");
+    ];
+    let open = async |begin: &Begin| Journal::open(Box::new(FileJournal::open(&path).expect("a file")), begin).await;
+    // As long as nothing was sent, what was said can be said anew.
+    for (other, _) in &others {
+        let (_, history) = open(other).await.expect("nothing was sent");
+        assert!(!history.goes_on());
+    }
+    let sink = Arc::new(Ledger::new(4, |_| Fate::Take));
+    replay(&stored(unordered(3)).await, &sink, &Asked::default(), Some(journal(&path).await)).await;
+    for (other, told) in &others {
+        let error = open(other).await.expect_err("other terms");
         assert!(error.kind() == persistor_core::ErrorKind::Invalid && error.to_string().contains(told), "{error}");
     }
-    journal(&path).await;
+    let (_, history) = journal(&path).await;
+    assert_eq!(history.began(), Some("2026-11-22 05:40:12 UTC"));
+    // What is no journal is left as it is.
+    for text in ["precious", "precious\nfile\n", "{\"a\":1}", "{"] {
+        let other = folder.path().join("other");
+        fs::write(&other, text).expect("a file");
+        let opened = Journal::open(Box::new(FileJournal::open(&other).expect("a file")), &begin()).await;
+        // One brace can be the beginning of a line.
+        assert_eq!(opened.is_err(), text != "{", "{text}");
+        assert!(text == "{" || fs::read_to_string(&other).expect("a file") == text);
+    }
+}
+
+/// A file that is full after so many appends, and then has room again: the one that did not fit is half there.
+#[derive(Debug)]
+struct Full(FileJournal, usize);
+
+#[async_trait]
+impl JournalStore for Full {
+    async fn read(&mut self) -> Result<BoxStream<'static, Result<Bytes>>> {
+        self.0.read().await
+    }
+
+    async fn cut(&mut self, length: u64) -> Result<()> {
+        self.0.cut(length).await
+    }
+
+    async fn append(&mut self, lines: Bytes, durable: bool) -> Result<()> {
+        self.1 = self.1.wrapping_sub(1);
+        if self.1 == 0 {
+            self.0.append(lines.slice(..lines.len() / 2), durable).await?;
+            return Err(Error::new(persistor_core::ErrorKind::Unavailable, "no space left"));
+        }
+        self.0.append(lines, durable).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_is_full_for_a_moment_ends_the_run_and_can_be_read_again() {
+    let stored = stored(unordered(500)).await;
+    for appends in [3, 4, 5, 8] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal");
+        let sink = Arc::new(Ledger::new(4, |_| Fate::Take));
+        let full = Box::new(Full(FileJournal::open(&path).expect("a file"), appends));
+        let first =
+            replay(&stored, &sink, &Asked::default(), Some(Journal::open(full, &begin()).await.expect("a journal"))).await;
+        assert!(
+            matches!(&first.account.ended, Ended::Failed(error) if error.to_string() == "no space left"),
+            "{:?}",
+            first.account
+        );
+        let second = replay(&stored, &sink, &Asked::default(), Some(journal(&path).await)).await;
+        assert_eq!(second.account.before + second.account.confirmed.messages, 500);
+        let text = fs::read_to_string(&path).expect("the journal");
+        let doubts: BTreeSet<String> = text
+            .lines()
+            .flat_map(|line| {
+                let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+                let keys = line["resumed"]["in_doubt"].as_array().cloned().unwrap_or_default();
+                keys.into_iter().map(|key| key.as_str().expect("a key").to_owned()).collect::<Vec<_>>()
+            })
+            .collect();
+        let twice: BTreeSet<_> = sink.counts().into_iter().filter(|(_, count)| *count > 1).map(|(key, _)| key).collect();
+        assert!(twice.is_subset(&doubts), "{appends}");
+        assert_eq!(sink.counts().len(), 500);
+    }
+}
+
+/// A journal that was read already when it is opened, and found empty: another one was opened between.
+#[derive(Debug)]
+struct Read(BlobJournal);
+
+#[async_trait]
+impl JournalStore for Read {
+    async fn read(&mut self) -> Result<BoxStream<'static, Result<Bytes>>> {
+        Ok(futures_util::stream::empty().boxed())
+    }
+
+    async fn cut(&mut self, _length: u64) -> Result<()> {
+        Ok(())
+    }
+
+    async fn append(&mut self, lines: Bytes, durable: bool) -> Result<()> {
+        self.0.append(lines, durable).await
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -454,6 +556,18 @@ async fn a_journal_in_an_archive_goes_on_and_two_at_the_same_time_are_found_out(
     let third = replay(&stored, &sink, &Asked::default(), Some(Journal::open(open(), &begin()).await.expect("a journal"))).await;
     assert_eq!(third.account.before + third.account.confirmed.messages, 100);
     assert!(sink.counts().values().all(|count| *count == 1));
+    // Two that open it at the very same time do not both have it.
+    let empty = MemoryStore::new();
+    let (reader, writer) = (Arc::new(empty.clone()), Arc::new(empty.clone()));
+    let mut stores = [(); 2].map(|()| BlobJournal::new(writer.clone(), reader.clone(), "night"));
+    for store in &mut stores {
+        drop(store.read().await.expect("it is empty"));
+    }
+    let mut opened = 0;
+    for store in stores {
+        opened += usize::from(Journal::open(Box::new(Read(store)), &begin()).await.is_ok());
+    }
+    assert_eq!(opened, 1);
     // It lies in the archive and is no message.
     store.create(&Key::parse("x").expect("a key"), &[], &Metadata::new(), None).await.expect("a blob");
     let archive = Archive::open(Arc::new(store)).await.expect("it opens");

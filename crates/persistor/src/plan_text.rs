@@ -53,6 +53,10 @@ impl Plan<'_> {
             Audience::One => "",
         };
         line("to", format!("{}{audience}", self.to));
+        if self.to.starts_with("servicebus://") {
+            let what = "an entity with duplicate detection confirms and drops messages whose ids it saw within its window";
+            line("beware", what.to_owned());
+        }
         if let Some((first, last)) = &itinerary.ends {
             line("published", format!("{first} to {last}"));
         }

@@ -173,6 +173,11 @@ impl Screen {
         }
     }
 
+    /// How many damaged messages were met so far.
+    pub(crate) fn damage(&self) -> u64 {
+        self.damage
+    }
+
     /// Whether anything was met that is left out of the result.
     pub(crate) fn has_met(&self) -> bool {
         self.damage + self.later > 0

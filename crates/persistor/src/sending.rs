@@ -13,7 +13,7 @@ use persistor_recover::replay::{
     Account, Begin, BlobJournal, Ended, FileJournal, Headway, History, Itinerary, Journal, JournalStore, Load, Manner, Order,
     Rate, run,
 };
-use persistor_recover::{Sink, figures};
+use persistor_recover::{Feeds, Sink, figures};
 use persistor_serve::shutdown_signal;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -30,6 +30,8 @@ pub(crate) const MEMORY: u64 = 256 << 20;
 pub(crate) const READS: usize = 128;
 /// Sendings under way at the same time where nothing else is said.
 const AT_ONCE: u16 = 64;
+/// What is said instead of a command that goes on, where nothing is remembered.
+const UNNAMED: &str = "nothing was remembered without a --name, so all of it would be sent again";
 /// Refused messages that are spelt out.
 const SHOWN: usize = 10;
 /// The longest name of a replay: it becomes an attribute's value and part of a blob's name.
@@ -71,6 +73,12 @@ pub(crate) struct Sending {
     /// One JSON object for the plan or the account (docs/json-lines.md)
     #[arg(long)]
     pub(crate) json: bool,
+    /// Send although the messages came from there: all its consumers, and the archive, get them again
+    #[arg(long)]
+    back_to_source: bool,
+    /// Leave out what the sink cannot carry, instead of sending nothing
+    #[arg(long)]
+    skip_unfit: bool,
 }
 
 /// Which messages wait for each other.
@@ -149,7 +157,8 @@ impl Sending {
     }
 
     /// Says what the sink cannot carry; how it ends if nothing is sent therefore.
-    pub(crate) fn unfit(&self, itinerary: &Itinerary, skip: bool, screen: &Screen) -> Option<Exit> {
+    pub(crate) fn unfit(&self, itinerary: &Itinerary, screen: &Screen) -> Option<Exit> {
+        let skip = self.skip_unfit;
         if itinerary.misfit == 0 {
             return None;
         }
@@ -209,6 +218,26 @@ impl Sending {
         sinks::open(&self.to, self.form)
     }
 
+    /// Refuses to send messages back to where they came from, unless that is meant.
+    pub(crate) async fn back(&self, itinerary: &Itinerary, sink: &dyn Sink, screen: &Screen) -> anyhow::Result<()> {
+        for entity in itinerary.entities.keys() {
+            match sink.feeds(entity).await {
+                Feeds::No => {}
+                Feeds::Yes if self.back_to_source => {
+                    screen.say(format_args!("these messages came from `{}`, and go back there", visible(entity)));
+                }
+                Feeds::Yes => usage!(
+                    "these messages came from `{}`, and {} would send them there again: all its consumers would get them twice, and the archive once more. Send them to a side topic or to one endpoint, or say --back-to-source",
+                    visible(entity),
+                    sinks::shown(&self.to)
+                ),
+                Feeds::Unknown(reason) => screen
+                    .say(format_args!("it cannot be told whether these messages came from {}: {reason}", sinks::shown(&self.to))),
+            }
+        }
+        Ok(())
+    }
+
     /// Whether it was said that it may be sent.
     fn ask(&self, messages: u64) -> anyhow::Result<bool> {
         // Lines harm nobody.
@@ -236,6 +265,7 @@ impl Sending {
             return Ok(Kept { journal: None, history: Arc::default() });
         }
         let store: Box<dyn JournalStore> = match &self.journal {
+            Some(place) if place.starts_with("memory:") => usage!("--journal memory: would be gone with this command"),
             Some(place) if place.contains("://") => {
                 let location = match Location::parse(place) {
                     Ok(location) => location,
@@ -260,15 +290,21 @@ impl Sending {
         items: BoxStream<'static, persistor_core::Result<Load>>,
         sink: &Arc<dyn Sink>,
         mut kept: Kept,
-        total: u64,
+        itinerary: (u64, String),
         screen: &mut Screen,
         again: &str,
     ) -> anyhow::Result<Exit> {
+        let (total, sha256) = itinerary;
+        let again = &if kept.journal.is_some() { again.to_owned() } else { UNNAMED.to_owned() };
+        if let Some(journal) = &mut kept.journal {
+            journal.planned(total, &sha256);
+        }
         let headway = Arc::new(Headway::default());
         screen.follow_sending(&headway, total);
         // A pipe that nobody reads any more does not come back.
         let patience = if self.writes_output() { Duration::ZERO } else { self.patience };
-        let manner = Manner { order: self.order(), rate: self.rate, at_once: self.at_once.into(), patience };
+        let manner =
+            Manner { order: self.order(), rate: self.rate, at_once: self.at_once.into(), patience, damaged: screen.damage() };
         let (stop, stopped) = watch::channel(false);
         let command = again.to_owned();
         let watcher = tokio::spawn(async move {
@@ -326,7 +362,10 @@ impl Sending {
         }
         let exit = match account.ended {
             Ended::Done if refusals == 0 => Exit::Fine,
-            Ended::Done => Exit::Failed,
+            Ended::Done => {
+                eprintln!("persistor: to try those again: {again}");
+                Exit::Failed
+            }
             Ended::Stopped => {
                 eprintln!("persistor: stopped; to go on: {again}");
                 Exit::Failed
@@ -354,6 +393,15 @@ pub(crate) fn again(name: &str, times: &[(&str, Option<String>)]) -> String {
         } else if let Some(argument) = arguments.iter_mut().find(|argument| argument.starts_with(&with_value)) {
             *argument = format!("{with_value}{meant}");
         }
+    }
+    // What stands behind a question mark, or before an @, can give access: it is not for a screen.
+    let hidden = |to: &str| if sinks::shown(to) == to { to.to_owned() } else { format!("{}?…", sinks::shown(to)) };
+    if let Some(at) = arguments.iter().position(|argument| argument == "--to") {
+        if let Some(to) = arguments.get_mut(at + 1) {
+            *to = hidden(to);
+        }
+    } else if let Some(argument) = arguments.iter_mut().find(|argument| argument.starts_with("--to=")) {
+        *argument = format!("--to={}", hidden(argument.trim_start_matches("--to=")));
     }
     if !arguments.iter().any(|argument| argument == "--name" || argument.starts_with("--name=")) {
         arguments.extend(["--name".to_owned(), name.to_owned()]);

@@ -13,6 +13,7 @@ use persistor_azure::{AmqpSink, BrokerLocation, BusAccess, ConnectionString, Cre
 #[cfg(feature = "pubsub")]
 use persistor_gcp::{TopicEndpoint, TopicName, TopicSink};
 use persistor_recover::Sink;
+use sha2::{Digest as _, Sha256};
 
 use crate::exit::usage;
 use crate::sinks::http::{Body, Http};
@@ -69,6 +70,16 @@ pub(crate) fn shown(to: &str) -> String {
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let host = host.rsplit('@').next().unwrap_or_default();
     format!("{scheme}://{host}{path}")
+}
+
+/// A sink's address in a journal: as it is shown, and where that leaves something out, a digest of the whole, so that two addresses are never taken for one.
+pub(crate) fn identity(to: &str) -> String {
+    let shown = shown(to);
+    if shown == to {
+        return shown;
+    }
+    let digest: String = Sha256::digest(to).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{shown} (SHA-256 {digest}…)")
 }
 
 /// What a variable says, if it is set; a fault in it names it.

@@ -88,11 +88,11 @@ impl Answer {
     pub(crate) fn none(error: &(dyn StdError + 'static)) -> Self {
         let cause = Some(root(error));
         match credentials(error) {
-            Some(failure) => Self {
-                cause,
-                lost_credentials: !failure.is_transient(),
-                ..Self::new(ErrorKind::Denied, "no credentials for Pub/Sub")
-            },
+            // What passes, such as a metadata server that does not answer, is tried again.
+            Some(failure) if failure.is_transient() => {
+                Self { cause, ..Self::new(ErrorKind::Unavailable, "no credentials for Pub/Sub yet") }
+            }
+            Some(_) => Self { cause, lost_credentials: true, ..Self::new(ErrorKind::Denied, "no credentials for Pub/Sub") },
             None => Self { cause, ..Self::new(ErrorKind::Unavailable, "no answer from Pub/Sub") },
         }
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use chrono::{NaiveDateTime, Timelike as _};
 use futures_util::{Stream, TryStreamExt as _};
 use persistor_core::{Attribute, PublishTime, Record, Result};
+use sha2::{Digest as _, Sha256};
 
 use crate::archive::Archive;
 use crate::capabilities::MARK_REPLAY;
@@ -89,6 +90,8 @@ pub struct Itinerary {
     pub misfits: Vec<Misfit>,
     /// How many there are of these.
     pub misfit: u64,
+    /// SHA-256 of the keys, as far as they are counted.
+    digest: Sha256,
     /// The first and last of `ends`, as moments.
     bounds: Option<(NaiveDateTime, NaiveDateTime)>,
 }
@@ -161,6 +164,8 @@ impl Itinerary {
             }
         };
         self.total.add(size);
+        self.digest.update(name);
+        self.digest.update([0]);
         // Lines may say nothing of it.
         if let Ok(time) = PublishTime::parse(&outgoing.original.publish_time) {
             let second = time.second();
@@ -181,6 +186,11 @@ impl Itinerary {
         self.retyped += u64::from(changes.retyped > 0);
         self.unmarked += u64::from(changes.unmarked);
         true
+    }
+
+    /// SHA-256 of the keys of all messages that are sent, in hex: other messages have another.
+    pub fn sha256(&self) -> String {
+        self.digest.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn bound(&mut self, time: &PublishTime) {

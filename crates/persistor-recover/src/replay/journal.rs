@@ -6,10 +6,12 @@ mod file;
 mod history;
 mod line;
 
+use std::hash::{BuildHasher as _, RandomState};
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use persistor_core::Result;
+use persistor_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
 pub use blobs::BlobJournal;
@@ -20,6 +22,9 @@ use crate::replay::journal::line::{Answers, Entry, Sending};
 
 /// Where replays of an archive keep journals in it.
 pub const REPLAY_PREFIX: &str = "_persistor/replay/";
+
+/// The most keys in one line of what is in doubt.
+const NAMED_IN_A_LINE: usize = 1000;
 
 /// Keeps the lines of one journal.
 ///
@@ -38,10 +43,12 @@ pub trait JournalStore: std::fmt::Debug + Send {
 }
 
 /// What must be the same when a replay goes on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begin {
     /// The replay's name.
     pub name: String,
+    /// When it began, as [`shown`](crate::shown) writes it. What goes on later is not held to be the same in this.
+    pub at: String,
     /// Where the messages come from, where they go to, which ones they are, and how they are sent: each by its name, in words that are equal where it is equal.
     pub terms: std::collections::BTreeMap<String, String>,
 }
@@ -53,6 +60,8 @@ pub struct Journal {
     /// Lines that are not yet appended.
     lines: String,
     next: u64,
+    /// An append has failed: what it left behind is the end, until the journal is opened anew.
+    failed: bool,
 }
 
 /// What came of one message of a sending.
@@ -75,17 +84,30 @@ impl Journal {
     pub async fn open(mut store: Box<dyn JournalStore>, begin: &Begin) -> Result<(Self, History)> {
         let (history, length) = History::read(store.read().await?).await?;
         store.cut(length).await?;
-        let mut journal = Self { store, lines: String::new(), next: history.next() };
+        let mut journal = Self { store, lines: String::new(), next: history.next(), failed: false };
+        // Two that open the same journal at the same time must not write the same.
+        let run = format!("{:016x}", RandomState::new().hash_one(begin.at.as_str()));
         match history.begin() {
-            Some(begun) => {
+            Some(begun) if history.next() > 0 => {
                 history::compare(begun, begin)?;
                 let in_doubt: Vec<_> = history.in_doubt().map(ToOwned::to_owned).collect();
-                journal.push(&Entry::Resumed { in_doubt });
+                let mut parts = in_doubt.chunks(NAMED_IN_A_LINE);
+                let first = parts.next().unwrap_or_default().to_vec();
+                journal.push(&Entry::Resumed { run, in_doubt: first });
+                for part in parts {
+                    journal.push(&Entry::Resumed { run: String::new(), in_doubt: part.to_vec() });
+                }
             }
-            None => journal.push(&Entry::Begin(begin.clone())),
+            // Nothing was sent yet, so nothing is held to what was said then.
+            _ => journal.push(&Entry::Begin { run, begin: begin.clone() }),
         }
         journal.commit(true).await?;
         Ok((journal, history))
+    }
+
+    /// What the plan came to: how many messages, and the SHA-256 of their keys.
+    pub fn planned(&mut self, messages: u64, sha256: &str) {
+        self.push(&Entry::Planned { messages, sha256: sha256.to_owned() });
     }
 
     /// Messages are about to be sent; the number of this sending. They may be when [`Journal::commit`] has returned.
@@ -131,6 +153,13 @@ impl Journal {
         if self.lines.is_empty() && !durable {
             return Ok(());
         }
-        self.store.append(Bytes::from(std::mem::take(&mut self.lines)), durable).await
+        if self.failed {
+            return Err(Error::new(ErrorKind::Unavailable, "the journal could not be written, so nothing more is sent"));
+        }
+        // Behind half a line nothing could be read again.
+        self.failed = true;
+        self.store.append(Bytes::from(std::mem::take(&mut self.lines)), durable).await?;
+        self.failed = false;
+        Ok(())
     }
 }

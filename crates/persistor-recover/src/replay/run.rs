@@ -38,6 +38,8 @@ pub struct Manner {
     pub at_once: usize,
     /// How long the sink may fail without taking anything before it is given up.
     pub patience: Duration,
+    /// Selected messages that were found damaged when they were planned: they count as not sent.
+    pub damaged: u64,
 }
 
 /// How far a replay has come, for whoever shows it.
@@ -128,7 +130,7 @@ pub async fn run(
             before: 0,
             refused: Vec::new(),
             refusals: 0,
-            damaged: 0,
+            damaged: manner.damaged,
             unmarked: 0,
             failures: 0,
             ended: Ended::Done,
@@ -214,7 +216,6 @@ impl Run<'_> {
         match item {
             None => return true,
             Some(Ok(Load::Ready(loaded))) => {
-                self.account.unmarked += u64::from(loaded.unmarked);
                 self.lanes.join(*loaded);
             }
             Some(Ok(Load::Sent)) => {
@@ -281,6 +282,7 @@ impl Run<'_> {
                 Ok(receipt) => {
                     confirmed = true;
                     self.confirmed(message.payload.len() as u64);
+                    self.account.unmarked += u64::from(unmarked);
                     Answer::Confirmed(receipt)
                 }
                 Err(error) if error.kind() == ErrorKind::Invalid => {
@@ -345,7 +347,7 @@ impl Run<'_> {
     async fn end(mut self) -> Account {
         let closed = self.sink.close().await;
         let ended = self.ending.take().unwrap_or(Ended::Done);
-        let complete = matches!(ended, Ended::Done) && closed.is_ok() && self.account.refusals == 0;
+        let complete = matches!(ended, Ended::Done) && closed.is_ok() && self.account.refusals + self.account.damaged == 0;
         let mut kept = Ok(());
         if let Some(journal) = &mut self.journal {
             if complete {

@@ -1,18 +1,19 @@
 //! `persistor replay`: stored messages are sent again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::Utc;
 use clap::Args;
 use persistor_recover::replay::{Begin, Itinerary, Terms, load, plan_replay};
-use persistor_recover::{Feeds, Sink, figures, shown};
+use persistor_recover::{Sink, Source, figures, moment, shown};
 
 use crate::chosen::Chosen;
 use crate::exit::{Exit, usage};
 use crate::place::Place;
 use crate::plan_text::Plan;
 use crate::screen::{Screen, visible};
-use crate::sending::{MEMORY, READS, Sending, again};
+use crate::sending::{Kept, MEMORY, READS, Sending, again};
 use crate::sinks;
 use crate::streams_hint::nothing;
 
@@ -48,12 +49,6 @@ pub(crate) struct Replay {
     /// Send messages too that an earlier replay had sent and that were stored again
     #[arg(long, help_heading = "Which messages")]
     include_replays: bool,
-    /// Leave out what the sink cannot carry, instead of sending nothing
-    #[arg(long, help_heading = "Which messages")]
-    skip_unfit: bool,
-    /// Send although the messages came from there: all its consumers, and the archive, get them again
-    #[arg(long, help_heading = "How they are sent")]
-    back_to_source: bool,
 }
 
 impl Replay {
@@ -65,26 +60,42 @@ impl Replay {
         self.sending.reach(sink.as_ref()).await?;
         let meant = self.chosen.meant(&opened, self.place.quiet, true).await?;
         let (since, until) = (meant.selection.since().map(shown), meant.selection.until().map(shown));
-        let again = again(&name, &[("--since", since), ("--until", until)]);
+        let mut again = again(&name, &[("--since", since), ("--until", until)]);
+        if self.chosen.reads_stdin() {
+            again.push_str(" with the same keys on standard input");
+        }
         let terms = Terms { mark: (!self.exact).then(|| name.clone()), replays: self.include_replays, limit: self.chosen.limit };
-        let begin = Begin { name: name.clone(), terms: self.journalled(&opened.location.to_string(), &meant.described()) };
+        let begin = Begin {
+            name: name.clone(),
+            at: shown(now),
+            terms: self.journalled(&opened.location.to_string(), &meant.described()),
+        };
         // Before the records are read, which takes long: a journal that is in use or of other terms is an early mistake.
         let kept = self.sending.earlier_journal(&begin).await?;
         let mut screen = Screen::new(self.place.quiet);
         screen.follow(&opened.archive, &meant);
-        let selection = meant.selection.clone();
+        let began = kept.as_ref().and_then(|kept| kept.history.began()).and_then(|began| moment(began, now).ok());
+        let selection = match (meant.selection.until(), &meant.source) {
+            // What is published after it began is not what it began with.
+            (None, Source::Listing) => {
+                let selection = meant.selection.as_ref().clone();
+                Arc::new(selection.between(meant.selection.since(), Some(began.unwrap_or(now))))
+            }
+            _ => meant.selection.clone(),
+        };
         let planned =
             plan_replay(&opened.archive, &selection, meant.source, &terms, sink.as_ref(), &mut |finding| screen.meet(&finding))
                 .await?;
         screen.clear();
         let itinerary = &planned.itinerary;
-        let total = itinerary.total;
+        let going = (itinerary.total.messages, itinerary.sha256());
         if let Some(exit) = self.is_sendable(itinerary, sink.as_ref(), &screen).await? {
             if exit == Exit::Nothing && itinerary.replays.is_empty() {
                 nothing(&screen, &opened, self.chosen.streams(), now).await?;
             }
             return Ok(screen.end(exit)?);
         }
+        self.is_the_same(itinerary, kept.as_ref(), &screen)?;
         let plan = Plan {
             itinerary,
             from: Some(&opened.location),
@@ -104,7 +115,7 @@ impl Replay {
             None => self.sending.journal(&begin).await?,
         };
         let items = load(&opened.archive, planned, &terms, &sink, kept.history.clone(), READS, MEMORY);
-        let exit = self.sending.send(items, &sink, kept, total.messages, &mut screen, &again).await?;
+        let exit = self.sending.send(items, &sink, kept, going, &mut screen, &again).await?;
         Ok(screen.end(exit)?)
     }
 
@@ -113,7 +124,7 @@ impl Replay {
         let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
         [
             ("from", from.to_owned()),
-            ("to", sinks::shown(&self.sending.to)),
+            ("to", sinks::identity(&self.sending.to)),
             ("as", self.sending.form_name().to_owned()),
             ("messages", messages.to_owned()),
             ("order", self.sending.order_name().to_owned()),
@@ -125,9 +136,28 @@ impl Replay {
         .into()
     }
 
+    /// Whether the messages are those that the replay was begun with.
+    fn is_the_same(&self, itinerary: &Itinerary, kept: Option<&Kept>, screen: &Screen) -> anyhow::Result<()> {
+        let Some((messages, sha256)) = kept.and_then(|kept| kept.history.planned()) else { return Ok(()) };
+        if itinerary.sha256() == sha256 {
+            return Ok(());
+        }
+        if self.chosen.limit.is_some() {
+            usage!(
+                "the first messages are others than when this replay was begun, since more were stored: give their keys with --keys, or a time with --until, and another --name"
+            );
+        }
+        screen.say(format_args!(
+            "when this replay was begun it had {} messages, and now the same selection has {}: the archive has changed since",
+            figures::count(messages),
+            figures::count(itinerary.total.messages)
+        ));
+        Ok(())
+    }
+
     /// How it ends where nothing is to be sent.
     async fn is_sendable(&self, itinerary: &Itinerary, sink: &dyn Sink, screen: &Screen) -> anyhow::Result<Option<Exit>> {
-        if let Some(exit) = self.sending.unfit(itinerary, self.skip_unfit, screen) {
+        if let Some(exit) = self.sending.unfit(itinerary, screen) {
             return Ok(Some(exit));
         }
         if itinerary.total.messages == 0 {
@@ -140,25 +170,7 @@ impl Replay {
             }
             return Ok(Some(Exit::Nothing));
         }
-        for entity in itinerary.entities.keys() {
-            match sink.feeds(entity).await {
-                Feeds::No => {}
-                Feeds::Yes if self.back_to_source => {
-                    screen.say(format_args!("these messages came from `{}`, and go back there", visible(entity)));
-                }
-                Feeds::Yes => usage!(
-                    "these messages came from `{}`, and {} would send them there again: all its consumers would get them twice, and this archive once more. Send them to a side topic or to one endpoint, or say --back-to-source",
-                    visible(entity),
-                    sinks::shown(&self.sending.to)
-                ),
-                Feeds::Unknown(reason) => {
-                    screen.say(format_args!(
-                        "it cannot be told whether these messages came from {}: {reason}",
-                        sinks::shown(&self.sending.to)
-                    ));
-                }
-            }
-        }
+        self.sending.back(itinerary, sink, screen).await?;
         Ok(None)
     }
 }

@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use chrono::Utc;
 use clap::Args;
 use persistor_core::ErrorKind;
-use persistor_recover::Sink;
 use persistor_recover::replay::{Begin, Spool, Spooled};
+use persistor_recover::{Sink, shown};
 
 use crate::exit::{Exit, usage};
 use crate::plan_text::Plan;
@@ -32,9 +32,6 @@ Examples:
 pub(crate) struct Send {
     #[command(flatten)]
     sending: Sending,
-    /// Leave out what the sink cannot carry, instead of sending nothing
-    #[arg(long)]
-    skip_unfit: bool,
     /// Say nothing on standard error but errors
     #[arg(short, long)]
     quiet: bool,
@@ -42,28 +39,30 @@ pub(crate) struct Send {
 
 impl Send {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
-        let name = self.sending.name(Utc::now())?;
+        let now = Utc::now();
+        let name = self.sending.name(now)?;
         let sink = self.sending.sink()?;
         self.sending.reach(sink.as_ref()).await?;
         let mut screen = Screen::new(self.quiet);
         let spooled = self.read(sink.clone()).await?;
         let itinerary = &spooled.itinerary;
-        let total = itinerary.total;
-        if let Some(exit) = self.sending.unfit(itinerary, self.skip_unfit, &screen) {
+        let going = (itinerary.total.messages, itinerary.sha256());
+        if let Some(exit) = self.sending.unfit(itinerary, &screen) {
             return Ok(screen.end(exit)?);
         }
-        if total.messages == 0 {
+        if going.0 == 0 {
             screen.say("there were no lines, so nothing was sent");
             return Ok(screen.end(Exit::Nothing)?);
         }
+        self.sending.back(itinerary, sink.as_ref(), &screen).await?;
         let terms = [
             ("lines", format!("those with SHA-256 {}", spooled.sha256)),
-            ("to", sinks::shown(&self.sending.to)),
+            ("to", sinks::identity(&self.sending.to)),
             ("as", self.sending.form_name().to_owned()),
             ("order", self.sending.order_name().to_owned()),
         ];
         let terms: BTreeMap<_, _> = terms.map(|(name, value)| (name.to_owned(), value)).into();
-        let begin = Begin { name: name.clone(), terms };
+        let begin = Begin { name: name.clone(), at: shown(now), terms };
         let kept = self.sending.earlier_journal(&begin).await?;
         let plan = Plan {
             itinerary,
@@ -85,7 +84,7 @@ impl Send {
         };
         let items = spooled.load(&sink, kept.history.clone(), MEMORY);
         let again = format!("{} with the same lines", again(&name, &[]));
-        let exit = self.sending.send(items, &sink, kept, total.messages, &mut screen, &again).await?;
+        let exit = self.sending.send(items, &sink, kept, going, &mut screen, &again).await?;
         Ok(screen.end(exit)?)
     }
 

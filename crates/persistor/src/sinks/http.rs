@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::future::join_all;
 use persistor_core::{Error, ErrorKind, Result};
 use persistor_recover::{Capabilities, Feeds, Outgoing, Sink};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
@@ -21,10 +21,8 @@ pub(crate) use request::Body;
 
 /// For one request with its answer, unless it is said.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-/// Requests of one call that are under way at the same time.
-const AT_ONCE: usize = 16;
-/// Messages that one call is worth giving, and their bytes.
-const BATCH: (usize, u64) = (64, 16 << 20);
+/// Messages that one call is worth giving, and their bytes: each is a request of its own, and what was answered is to be known at once.
+const BATCH: (usize, u64) = (1, u64::MAX);
 
 /// Posts each message.
 pub(crate) struct Http {
@@ -82,12 +80,12 @@ impl Http {
                 let what = if error.is_connect() { "connect to" } else { "send to" };
                 unavailable(format!("{what} `{name}`")).with_source(error.without_url())
             })?;
-            Ok(answer::read(response, self.body.accepts()).await)
+            Ok(response)
         };
         let answered = timeout(self.patience, exchange).await;
         let answered =
             answered.unwrap_or_else(|_| Err(unavailable(format!("send to `{name}`: no answer within {:?}", self.patience))));
-        let (outcome, wait) = answered?;
+        let (outcome, wait) = answer::read(answered?, self.body.accepts()).await;
         if let Some(wait) = wait {
             // It asks for time, and whoever sends has its own pauses beside.
             tokio::time::sleep(wait).await;
@@ -160,7 +158,7 @@ impl Sink for Http {
     async fn send(&self, messages: &[Outgoing], ordered: bool) -> Vec<Result<String>> {
         if !ordered {
             let posts: Vec<_> = messages.iter().map(|message| self.post(message)).collect();
-            return stream::iter(posts).buffered(AT_ONCE).collect().await;
+            return join_all(posts).await;
         }
         let mut results: Vec<Result<String>> = Vec::with_capacity(messages.len());
         for message in messages {

@@ -25,6 +25,7 @@ pub struct History {
     unanswered: BTreeSet<String>,
     next: u64,
     ended: bool,
+    planned: Option<(u64, String)>,
     lines: u64,
 }
 
@@ -45,6 +46,10 @@ impl History {
                 return Err(history.damaged());
             }
         }
+        if !line::begins(&rest) {
+            let text = "the file is no journal of a replay, and was left as it is: give another one with `--journal`";
+            return Err(Error::new(ErrorKind::Invalid, text));
+        }
         // What has no end was never said: a line is believed when it is whole.
         history.confirmed.sort_unstable();
         Ok((history, length))
@@ -60,12 +65,14 @@ impl History {
 
     fn line(&mut self, line: &[u8]) -> Result<()> {
         let entry = line::decode(line).ok_or_else(|| self.damaged())?;
-        if self.begin.is_none() != matches!(entry, Entry::Begin(_)) {
+        let begins = matches!(entry, Entry::Begin { .. });
+        if self.begin.is_none() != begins && (self.next > 0 || !begins) {
             return Err(self.damaged());
         }
         self.lines += 1;
         match entry {
-            Entry::Begin(begin) => self.begin = Some(begin),
+            Entry::Begin { begin, .. } => self.begin = Some(begin),
+            Entry::Planned { messages, sha256 } => self.planned = Some((messages, sha256)),
             Entry::Sending(sending) => {
                 self.next = self.next.max(sending.number + 1);
                 self.open.insert(sending.number, sending.keys);
@@ -97,9 +104,19 @@ impl History {
         self.next
     }
 
-    /// Whether there was a run before.
+    /// Whether there was a run before that has sent something.
     pub fn goes_on(&self) -> bool {
-        self.begin.is_some()
+        self.next > 0
+    }
+
+    /// When the first run began, as it was said then.
+    pub fn began(&self) -> Option<&str> {
+        self.begin.as_ref().filter(|_| self.goes_on()).map(|begin| begin.at.as_str())
+    }
+
+    /// What the last plan came to: how many messages, and the SHA-256 of their keys.
+    pub fn planned(&self) -> Option<(u64, &str)> {
+        self.planned.as_ref().filter(|_| self.goes_on()).map(|(messages, sha256)| (*messages, sha256.as_str()))
     }
 
     /// Whether everything was sent that was there then.

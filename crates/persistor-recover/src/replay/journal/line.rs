@@ -10,10 +10,12 @@ use super::Begin;
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Entry {
-    /// The first line.
-    Begin(Begin),
-    /// It goes on; the messages that may have been sent without an answer.
-    Resumed { in_doubt: Vec<String> },
+    /// The first line; another one, where nothing was sent since. `run` is a random name of the process.
+    Begin { run: String, begin: Begin },
+    /// What the plan came to.
+    Planned { messages: u64, sha256: String },
+    /// It goes on; the messages that may have been sent without an answer, in several lines where they are many: the first one names the process.
+    Resumed { run: String, in_doubt: Vec<String> },
     /// Before messages are sent.
     Sending(Sending),
     /// What the sink answered.
@@ -46,6 +48,12 @@ const START: &str = r#"{"check":""#;
 const DIGITS: usize = 8;
 const MIDDLE: &str = r#"","#;
 
+/// Whether it is the beginning of a line, or as much of one as there is.
+pub(super) fn begins(torn: &[u8]) -> bool {
+    let length = torn.len().min(START.len());
+    torn[..length] == START.as_bytes()[..length]
+}
+
 /// The line, with its end.
 pub(super) fn encode(entry: &Entry) -> String {
     // These types have nothing that cannot be written as JSON.
@@ -71,12 +79,17 @@ mod tests {
 
     #[test]
     fn a_line_is_json_and_comes_back() {
-        let begin = Begin { name: "night".into(), terms: BTreeMap::from([("to".into(), "pubsub://p/t \"\u{1F4E6}\"".into())]) };
+        let begin = Begin {
+            name: "night".into(),
+            at: "2026-11-22".into(),
+            terms: BTreeMap::from([("to".into(), "pubsub://p/t \"\u{1F4E6}\"".into())]),
+        };
         let answers =
             Answers { of: 7, receipts: vec![Some("1".into()), None], refused: BTreeMap::from([(1, "too large".into())]) };
         for entry in [
-            Entry::Begin(begin),
-            Entry::Resumed { in_doubt: vec!["a".into()] },
+            Entry::Begin { run: "r".into(), begin },
+            Entry::Planned { messages: 2, sha256: "ab".into() },
+            Entry::Resumed { run: "r".into(), in_doubt: vec!["a".into()] },
             Entry::Sending(Sending { number: 7, keys: vec!["a".into(), "b\n".into()], unmarked: vec![1] }),
             Entry::Answered(answers),
             Entry::Damaged { key: "a".into(), fault: "payload-differs".into() },

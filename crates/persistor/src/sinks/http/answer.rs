@@ -8,6 +8,8 @@ use reqwest::{Response, StatusCode};
 
 /// The most of an answer's body that is read, so that its connection can be used again; more closes it.
 const MOST_BODY: usize = 64 << 10;
+/// For the body of an answer; one that takes longer loses its connection.
+const BODY_TIME: Duration = Duration::from_secs(2);
 /// The longest wait that an answer can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -17,12 +19,15 @@ pub(super) async fn read(mut response: Response, accepts: fn(StatusCode) -> bool
     let meaning = meaning(status, accepts);
     let wait = if meaning.is_err() && is_passing(status) { retry_after(response.headers()) } else { None };
     let mut read = 0;
-    // The status has said it all; a body that breaks off changes nothing.
-    while read <= MOST_BODY
-        && let Ok(Some(chunk)) = response.chunk().await
-    {
-        read += chunk.len();
-    }
+    let pass_over = async {
+        while read <= MOST_BODY
+            && let Ok(Some(chunk)) = response.chunk().await
+        {
+            read += chunk.len();
+        }
+    };
+    // The status has said it all; a body that breaks off, or takes its time, changes nothing.
+    let _ = tokio::time::timeout(BODY_TIME, pass_over).await;
     (meaning, wait)
 }
 
