@@ -227,7 +227,7 @@ fn lines_that_nobody_reads_end_a_replay_at_once() {
     let status = waiting::until("the end of the replay", || child.try_wait().expect("it is ours"));
     let mut errors = String::new();
     child.stderr.take().expect("it is piped").read_to_string(&mut errors).expect("text");
-    assert!(status.code() == Some(1) && errors.contains("To go on: persistor replay"), "{status} {errors}");
+    assert!(status.code() == Some(1) && errors.contains("nothing was remembered without a --name"), "{status} {errors}");
 }
 
 #[test]

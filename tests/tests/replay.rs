@@ -290,6 +290,7 @@ fn a_replay_that_goes_on_is_the_one_that_was_begun() {
     assert!(said.errors.contains("the first messages are others"), "{}", said.errors);
     let said = cli.fine(&["replay", "--to", "-", "--name", "open"]);
     assert!(said.errors.contains("it had 100 messages, and now the same selection has 200"), "{}", said.errors);
+    assert!(said.errors.contains("1 messages were published since this replay began"), "{}", said.errors);
     assert_eq!(lines(&said), 100);
     assert!(!said.text().contains(&push.id) && said.errors.contains("100 had been sent before"), "{}", said.errors);
 

@@ -92,7 +92,7 @@ fn message(number: usize, size: usize) -> Message {
 async fn replay(reader: Arc<dyn Reader>, at_once: usize, count: u64) -> (f64, f64) {
     let archive = Archive::open(reader).await.expect("an archive");
     let sink: Arc<dyn Sink> = Arc::new(Nowhere(Capabilities { batch: (100, 1 << 20), ..Capabilities::unlimited() }));
-    let terms = Terms { mark: Some("speed".into()), replays: false, limit: None };
+    let terms = Terms { mark: Some("speed".into()), replays: false, limit: None, went_on: None };
     let start = Instant::now();
     let selection = Arc::new(Selection::all());
     let planned = plan_replay(&archive, &selection, Source::Listing, &terms, sink.as_ref(), &mut |_| {}).await.expect("a plan");

@@ -69,7 +69,7 @@ struct Asked {
 impl Default for Asked {
     fn default() -> Self {
         let manner = Manner { order: Order::Key, rate: None, at_once: 16, patience: Duration::from_secs(60), damaged: 0 };
-        Self { terms: Terms { mark: None, replays: false, limit: None }, manner, memory: 64 << 20, stop: None }
+        Self { terms: Terms { mark: None, replays: false, limit: None, went_on: None }, manner, memory: 64 << 20, stop: None }
     }
 }
 
@@ -193,7 +193,7 @@ async fn a_plan_is_what_happens() {
     assert!(sink.taken().iter().all(|message| message.attributes.is_empty()));
 
     let sink = Arc::new(reserved());
-    let terms = Terms { mark: Some("second".into()), replays: true, limit: None };
+    let terms = Terms { mark: Some("second".into()), replays: true, limit: None, went_on: None };
     let came = replay(&stored, &sink, &Asked { terms, ..Asked::default() }, None).await;
     assert_eq!(came.account.confirmed.messages, 141);
     assert!(sink.taken().iter().all(|message| message.attributes[MARK_REPLAY].text() == "second"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chrono::{NaiveDateTime, Timelike as _};
+use chrono::{DateTime, NaiveDateTime, Timelike as _, Utc};
 use futures_util::{Stream, TryStreamExt as _};
 use persistor_core::{Attribute, PublishTime, Record, Result};
 use sha2::{Digest as _, Sha256};
@@ -34,6 +34,8 @@ pub struct Terms {
     pub replays: bool,
     /// The most messages, the first ones in the order of keys.
     pub limit: Option<u64>,
+    /// Of a replay that goes on, when it began and what time it is now: what was published between is not what it began with.
+    pub went_on: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
 /// A message that the sink cannot carry.
@@ -76,6 +78,8 @@ pub struct Itinerary {
     pub ordered: u64,
     /// Messages that are left out since an earlier replay sent them, by its name.
     pub replays: BTreeMap<String, u64>,
+    /// Messages that are left out since they were published after the replay began, which goes on now.
+    pub later: u64,
     /// Messages that are sent once although they are stored under the keys of several layouts.
     pub duplicates: u64,
     /// Attributes that nobody may send, by name, with the number of messages that lose them.
@@ -143,6 +147,11 @@ impl Itinerary {
         }
         if let Some(name) = record.attributes().get(MARK_REPLAY).map(Attribute::text).filter(|_| !terms.replays) {
             count(&mut self.replays, name);
+            return None;
+        }
+        let time = instant(record.publish_time()).and_utc();
+        if terms.went_on.is_some_and(|(began, now)| began < time && time <= now) {
+            self.later += 1;
             return None;
         }
         let key = stored.key.as_str();

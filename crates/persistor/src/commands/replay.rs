@@ -1,12 +1,11 @@
 //! `persistor replay`: stored messages are sent again.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use chrono::Utc;
 use clap::Args;
 use persistor_recover::replay::{Begin, Itinerary, Terms, load, plan_replay};
-use persistor_recover::{Sink, Source, figures, moment, shown};
+use persistor_recover::{Sink, figures, moment, shown};
 
 use crate::chosen::Chosen;
 use crate::exit::{Exit, usage};
@@ -64,7 +63,12 @@ impl Replay {
         if self.chosen.reads_stdin() {
             again.push_str(" with the same keys on standard input");
         }
-        let terms = Terms { mark: (!self.exact).then(|| name.clone()), replays: self.include_replays, limit: self.chosen.limit };
+        let mut terms = Terms {
+            mark: (!self.exact).then(|| name.clone()),
+            replays: self.include_replays,
+            limit: self.chosen.limit,
+            went_on: None,
+        };
         let begin = Begin {
             name: name.clone(),
             at: shown(now),
@@ -75,14 +79,8 @@ impl Replay {
         let mut screen = Screen::new(self.place.quiet);
         screen.follow(&opened.archive, &meant);
         let began = kept.as_ref().and_then(|kept| kept.history.began()).and_then(|began| moment(began, now).ok());
-        let selection = match (meant.selection.until(), &meant.source) {
-            // What is published after it began is not what it began with.
-            (None, Source::Listing) => {
-                let selection = meant.selection.as_ref().clone();
-                Arc::new(selection.between(meant.selection.since(), Some(began.unwrap_or(now))))
-            }
-            _ => meant.selection.clone(),
-        };
+        terms.went_on = began.filter(|_| meant.selection.until().is_none()).map(|began| (began, now));
+        let selection = meant.selection.clone();
         let planned =
             plan_replay(&opened.archive, &selection, meant.source, &terms, sink.as_ref(), &mut |finding| screen.meet(&finding))
                 .await?;
@@ -94,6 +92,12 @@ impl Replay {
                 nothing(&screen, &opened, self.chosen.streams(), now).await?;
             }
             return Ok(screen.end(exit)?);
+        }
+        if itinerary.later > 0 {
+            screen.say(format_args!(
+                "{} messages were published since this replay began, and are left out: another --name sends them",
+                figures::count(itinerary.later)
+            ));
         }
         self.is_the_same(itinerary, kept.as_ref(), &screen)?;
         let plan = Plan {
