@@ -11,7 +11,11 @@ use super::Begin;
 #[serde(rename_all = "snake_case")]
 pub(super) enum Entry {
     /// The first line; another one, where nothing was sent since. `run` is a random name of the process.
-    Begin { run: String, begin: Begin },
+    Begin {
+        run: String,
+        #[serde(flatten)]
+        begin: Begin,
+    },
     /// What the plan came to.
     Planned { messages: u64, sha256: String },
     /// It goes on; the messages that may have been sent without an answer, in several lines where they are many: the first one names the process.
