@@ -200,7 +200,7 @@ mod tests {
         };
         assert_eq!(
             [true, false].map(|transient| (lost(transient).kind, lost(transient).lost_credentials)),
-            [(ErrorKind::Denied, false), (ErrorKind::Denied, true)]
+            [(ErrorKind::Unavailable, false), (ErrorKind::Denied, true)]
         );
     }
 
