@@ -101,13 +101,12 @@ fn sessions_reach_service_bus_in_their_order_whatever_happens_on_the_way() {
     assert!(taken.len() > MESSAGES, "no answer was lost after a message was taken");
 
     // Back to where they came from only when told to.
-    let other = format!("servicebus://LOCALHOST:{}/Orders", double.port());
     let own = scratch::folder();
     archive(own.path(), &format!("localhost:{}/orders", double.port()));
     let said = Cli::new(own.path())
         .set("PERSISTOR_ARCHIVE", "archive")
         .set("AZURE_SERVICEBUS_CONNECTION_STRING", double.connection_string())
-        .ends_with(2, &["replay", "--to", &other, "--yes"], b"");
+        .ends_with(2, &["replay", "--to", &to, "--yes"], b"");
     assert!(said.errors.contains("--back-to-source"), "{}", said.errors);
 }
 
