@@ -102,7 +102,7 @@ fn sessions_reach_service_bus_in_their_order_whatever_happens_on_the_way() {
 
     // Back to where they came from only when told to.
     let own = scratch::folder();
-    archive(own.path(), &format!("localhost:{}/orders", double.port()));
+    archive(own.path(), "LOCALHOST/Orders");
     let said = Cli::new(own.path())
         .set("PERSISTOR_ARCHIVE", "archive")
         .set("AZURE_SERVICEBUS_CONNECTION_STRING", double.connection_string())
