@@ -46,7 +46,7 @@ fn a_replay_that_is_killed_ten_times_sends_everything_and_names_what_it_sends_tw
     let topic = pubsub.create_topic("again");
     let subscription = pubsub.create_pull("again", &topic);
     let cli = cli(folder.path(), &emulator);
-    let arguments = ["replay", "--to", "pubsub://persistor/again", "--name", "night", "--all", "--yes", "--rate", "5000/s"];
+    let arguments = ["replay", "--to", "pubsub://persistor/again", "--name", "night", "--all", "--yes", "--rate", "2000/s"];
     let journal = folder.path().join("night.replay.jsonl");
     let confirmed = || {
         let text = fs::read_to_string(&journal).unwrap_or_default();
