@@ -1,8 +1,7 @@
 //! A payload that is what its record says, or the finding that it is not. What is done with either is left to others.
 
 use bytes::Bytes;
-use persistor_core::{ErrorKind, Key, Record, Result};
-use sha2::{Digest as _, Sha256};
+use persistor_core::{ErrorKind, Key, Record, Result, sha256_hex};
 
 use crate::archive::Archive;
 use crate::finding::{Fault, Finding};
@@ -23,8 +22,7 @@ pub(crate) async fn intact_payload(archive: &Archive, key: &Key, record: &Record
             };
         }
     };
-    let digest: String = Sha256::digest(&payload).iter().map(|byte| format!("{byte:02x}")).collect();
-    if digest != record.sha256() {
+    if sha256_hex(&payload) != record.sha256() {
         return damaged(Fault::PayloadDiffers, "the payload's SHA-256 is not its record's: its bytes were changed");
     }
     Ok(Ok(Bytes::from(payload)))

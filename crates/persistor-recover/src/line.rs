@@ -12,11 +12,9 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::outgoing::Outgoing;
+use crate::outgoing::{OF_BROKERS, Outgoing};
 use crate::stored::Values;
 
-/// What a broker gives by itself.
-const OF_BROKERS: [Property; 2] = [Property::Sequence, Property::Partition];
 /// The longest name that is quoted in an error.
 const LONGEST_NAME: usize = 40;
 

@@ -37,7 +37,7 @@ pub struct Original {
 }
 
 /// Properties that a broker gives by itself, so that nobody can send them.
-const OF_BROKERS: [Property; 2] = [Property::Sequence, Property::Partition];
+pub(crate) const OF_BROKERS: [Property; 2] = [Property::Sequence, Property::Partition];
 /// The properties that are an ordering key; the first one that a message has is it.
 const ORDERING_KEYS: [Property; 2] = [Property::OrderingKey, Property::SessionId];
 

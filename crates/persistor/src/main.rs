@@ -1,6 +1,7 @@
 //! The program: arguments in, exit code out. What a command does is in its file below `commands`.
 
 mod address;
+mod again;
 mod chosen;
 mod commands;
 mod exit;

@@ -177,7 +177,7 @@ impl Sending {
     }
 
     /// Shows the plan, and asks whether it may be done. A dry run is no question: it shows, and that is all.
-    pub(crate) fn is_agreed(&self, plan: &Plan<'_>, in_doubt: usize, screen: &mut Screen) -> anyhow::Result<bool> {
+    fn is_agreed(&self, plan: &Plan<'_>, in_doubt: usize, screen: &mut Screen) -> anyhow::Result<bool> {
         if self.dry_run {
             if self.json {
                 screen.line(plan.json())?;
@@ -199,6 +199,24 @@ impl Sending {
             screen.say("nothing was sent");
         }
         Ok(agreed)
+    }
+
+    /// The journal with which it begins, if the plan is agreed to; `kept` is that of an earlier run.
+    pub(crate) async fn agreed(
+        &self,
+        plan: &Plan<'_>,
+        kept: Option<Kept>,
+        begin: &Begin,
+        screen: &mut Screen,
+    ) -> anyhow::Result<Option<Kept>> {
+        let in_doubt = kept.as_ref().map_or(0, |kept| kept.history.in_doubt().count());
+        if !self.is_agreed(plan, in_doubt, screen)? {
+            return Ok(None);
+        }
+        match kept {
+            Some(kept) => Ok(Some(kept)),
+            None => self.journal(begin).await.map(Some),
+        }
     }
 
     /// How a command ends that was not agreed to.
@@ -260,7 +278,7 @@ impl Sending {
     }
 
     /// Opens the journal: where lines are written and no name is given, there is none.
-    pub(crate) async fn journal(&self, begin: &Begin) -> anyhow::Result<Kept> {
+    async fn journal(&self, begin: &Begin) -> anyhow::Result<Kept> {
         if self.writes_output() && self.name.is_none() && self.journal.is_none() {
             return Ok(Kept { journal: None, history: Arc::default() });
         }
@@ -377,64 +395,5 @@ impl Sending {
             }
         };
         Ok(exit)
-    }
-}
-
-/// This command again, as a shell takes it: with its name said, and its times as they were meant.
-pub(crate) fn again(name: &str, times: &[(&str, Option<String>)]) -> String {
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    for (flag, meant) in times {
-        let Some(meant) = meant else { continue };
-        let with_value = format!("{flag}=");
-        if let Some(at) = arguments.iter().position(|argument| argument == flag) {
-            if let Some(value) = arguments.get_mut(at + 1) {
-                value.clone_from(meant);
-            }
-        } else if let Some(argument) = arguments.iter_mut().find(|argument| argument.starts_with(&with_value)) {
-            *argument = format!("{with_value}{meant}");
-        }
-    }
-    // What stands behind a question mark, or before an @, can give access: it is not for a screen.
-    let hidden = |to: &str| if sinks::shown(to) == to { to.to_owned() } else { format!("{}?…", sinks::shown(to)) };
-    if let Some(at) = arguments.iter().position(|argument| argument == "--to") {
-        if let Some(to) = arguments.get_mut(at + 1) {
-            *to = hidden(to);
-        }
-    } else if let Some(argument) = arguments.iter_mut().find(|argument| argument.starts_with("--to=")) {
-        *argument = format!("--to={}", hidden(argument.trim_start_matches("--to=")));
-    }
-    if !arguments.iter().any(|argument| argument == "--name" || argument.starts_with("--name=")) {
-        arguments.extend(["--name".to_owned(), name.to_owned()]);
-    }
-    let quoted = arguments.iter().map(|argument| quote(argument));
-    std::iter::once("persistor".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
-}
-
-/// An argument as a shell takes it.
-fn quote(argument: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !argument.is_empty() && argument.chars().all(plain) {
-        return argument.to_owned();
-    }
-    format!("'{}'", argument.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arguments_are_quoted_for_a_shell() {
-        for (argument, quoted) in [
-            ("--to", "--to"),
-            ("pubsub://p/t", "pubsub://p/t"),
-            ("", "''"),
-            ("2h ago", "'2h ago'"),
-            ("it's", r"'it'\''s'"),
-            ("$HOME", "'$HOME'"),
-            ("a\nb", "'a\nb'"),
-        ] {
-            assert_eq!(quote(argument), quoted);
-        }
     }
 }

@@ -10,10 +10,10 @@ use std::time::{Duration, SystemTime};
 use clap::ValueEnum;
 #[cfg(feature = "service-bus")]
 use persistor_azure::{AmqpSink, BrokerLocation, BusAccess, ConnectionString, CredentialKind, Login, ServiceBusLocation};
+use persistor_core::sha256_hex;
 #[cfg(feature = "pubsub")]
 use persistor_gcp::{TopicEndpoint, TopicName, TopicSink};
 use persistor_recover::Sink;
-use sha2::{Digest as _, Sha256};
 
 use crate::exit::usage;
 use crate::sinks::http::{Body, Http};
@@ -78,8 +78,7 @@ pub(crate) fn identity(to: &str) -> String {
     if shown == to {
         return shown;
     }
-    let digest: String = Sha256::digest(to).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("{shown} (SHA-256 {digest}…)")
+    format!("{shown} (SHA-256 {}…)", &sha256_hex(to.as_bytes())[..16])
 }
 
 /// What a variable says, if it is set; a fault in it names it.

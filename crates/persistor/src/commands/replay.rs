@@ -7,12 +7,13 @@ use clap::Args;
 use persistor_recover::replay::{Begin, Itinerary, Terms, load, plan_replay};
 use persistor_recover::{Sink, figures, moment, shown};
 
+use crate::again::again;
 use crate::chosen::Chosen;
 use crate::exit::{Exit, usage};
 use crate::place::Place;
 use crate::plan_text::Plan;
 use crate::screen::{Screen, visible};
-use crate::sending::{Kept, MEMORY, READS, Sending, again};
+use crate::sending::{Kept, MEMORY, READS, Sending};
 use crate::sinks;
 use crate::streams_hint::nothing;
 
@@ -110,13 +111,8 @@ impl Replay {
             mark: terms.mark.as_deref(),
             before: kept.as_ref().map_or(0, |kept| kept.history.confirmed()),
         };
-        let in_doubt = kept.as_ref().map_or(0, |kept| kept.history.in_doubt().count());
-        if !self.sending.is_agreed(&plan, in_doubt, &mut screen)? {
+        let Some(kept) = self.sending.agreed(&plan, kept, &begin, &mut screen).await? else {
             return Ok(screen.end(self.sending.declined())?);
-        }
-        let kept = match kept {
-            Some(kept) => kept,
-            None => self.sending.journal(&begin).await?,
         };
         let items = load(&opened.archive, planned, &terms, &sink, kept.history.clone(), READS, MEMORY);
         let exit = self.sending.send(items, &sink, kept, going, &mut screen, &again).await?;

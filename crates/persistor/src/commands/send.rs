@@ -11,10 +11,11 @@ use persistor_core::ErrorKind;
 use persistor_recover::replay::{Begin, Spool, Spooled};
 use persistor_recover::{Sink, shown};
 
+use crate::again::again;
 use crate::exit::{Exit, usage};
 use crate::plan_text::Plan;
 use crate::screen::Screen;
-use crate::sending::{MEMORY, Sending, again};
+use crate::sending::{MEMORY, Sending};
 use crate::sinks;
 
 #[derive(Debug, Args)]
@@ -74,13 +75,8 @@ impl Send {
             mark: None,
             before: kept.as_ref().map_or(0, |kept| kept.history.confirmed()),
         };
-        let in_doubt = kept.as_ref().map_or(0, |kept| kept.history.in_doubt().count());
-        if !self.sending.is_agreed(&plan, in_doubt, &mut screen)? {
+        let Some(kept) = self.sending.agreed(&plan, kept, &begin, &mut screen).await? else {
             return Ok(screen.end(self.sending.declined())?);
-        }
-        let kept = match kept {
-            Some(kept) => kept,
-            None => self.sending.journal(&begin).await?,
         };
         let items = spooled.load(&sink, kept.history.clone(), MEMORY);
         let again = format!("{} with the same lines", again(&name, &[]));
