@@ -1,6 +1,6 @@
 //! What no compiler sees: which crate may know which ([`arrows`]), what the sources keep to ([`sources`]), and that documents say what
-//! is so ([`documents`]), those of lines and faults too ([`lines`]) and of Terraform's inputs ([`terraform_tables`]); and that what is deployed keeps to the
-//! arithmetic beside it ([`azure_package`]).
+//! is so ([`documents`]), those of lines and faults too ([`lines`]) and of Terraform's inputs ([`terraform_tables`]); that what is deployed keeps to the
+//! arithmetic beside it ([`azure_package`]), and what comes from others is what may ([`supply`]).
 
 #[path = "tidy/arrows.rs"]
 mod arrows;
@@ -12,6 +12,8 @@ mod documents;
 mod lines;
 #[path = "tidy/sources.rs"]
 mod sources;
+#[path = "tidy/supply.rs"]
+mod supply;
 #[path = "tidy/terraform_tables.rs"]
 mod terraform_tables;
 
