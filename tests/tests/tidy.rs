@@ -1,6 +1,6 @@
 //! What no compiler sees: which crate may know which ([`arrows`]), what the sources keep to ([`sources`]), and that documents say what
-//! is so ([`documents`]), those of lines and faults too ([`lines`]) and of Terraform's inputs ([`terraform_tables`]); that what is deployed keeps to the
-//! arithmetic beside it ([`azure_package`]), and what comes from others is what may ([`supply`]).
+//! is so ([`documents`]), those of lines and faults too ([`lines`]), of Terraform's inputs ([`terraform_tables`]), and on failures and security ([`proofs`]); that
+//! what is deployed keeps to the arithmetic beside it ([`azure_package`]), and that what comes from others is what may ([`supply`]).
 
 #[path = "tidy/arrows.rs"]
 mod arrows;
@@ -10,6 +10,8 @@ mod azure_package;
 mod documents;
 #[path = "tidy/lines.rs"]
 mod lines;
+#[path = "tidy/proofs.rs"]
+mod proofs;
 #[path = "tidy/sources.rs"]
 mod sources;
 #[path = "tidy/supply.rs"]
