@@ -108,7 +108,7 @@ pub const SETTINGS: &[Setting] = &[
     )
     .of(Function::Azure),
     literal("PERSISTOR_DRAIN_TIMEOUT", "time to finish after SIGTERM", "8s", "8s"),
-    literal("PERSISTOR_LOG", "level", "info", "info"),
+    literal("PERSISTOR_LOG", "level of the log: `error`, `warn`, `info`, `debug` or `trace`", "info", "info"),
     described(
         "STORAGE_EMULATOR_HOST",
         "an emulator that is asked instead of Cloud Storage, without an identity; for tests",

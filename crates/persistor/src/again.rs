@@ -2,8 +2,8 @@
 
 use crate::sinks;
 
-/// This command again, as a shell takes it: with its name said, and its times as they were meant.
-pub(crate) fn again(name: &str, times: &[(&str, Option<String>)]) -> String {
+/// This command again, as a shell takes it: with its name and archive said, also where a variable said it, and its times as they were meant.
+pub(crate) fn again(name: &str, archive: Option<&str>, times: &[(&str, Option<String>)]) -> String {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     for (flag, meant) in times {
         let Some(meant) = meant else { continue };
@@ -27,6 +27,11 @@ pub(crate) fn again(name: &str, times: &[(&str, Option<String>)]) -> String {
     }
     if !arguments.iter().any(|argument| argument == "--name" || argument.starts_with("--name=")) {
         arguments.extend(["--name".to_owned(), name.to_owned()]);
+    }
+    let is_short = |argument: &str| argument.starts_with('-') && !argument.starts_with("--");
+    let says_archive = |argument: &String| argument.starts_with("--archive") || is_short(argument) && argument.contains('a');
+    if let Some(archive) = archive.filter(|_| !arguments.iter().any(says_archive)) {
+        arguments.extend(["--archive".to_owned(), archive.to_owned()]);
     }
     let quoted = arguments.iter().map(|argument| quote(argument));
     std::iter::once("persistor".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")

@@ -121,7 +121,9 @@ fn remote(location: &Location) -> anyhow::Result<(Arc<dyn Writer>, Arc<dyn Reade
             Ok((Arc::new(store.clone()), Arc::new(store)))
         }
         Location::Url { scheme, .. } if scheme == "gs" => {
-            usage!("`{location}`: this program was built without Cloud Storage (feature `cloud-storage`)")
+            usage!(
+                "`{location}`: this program was built without Cloud Storage (feature `cloud-storage`): build it without --no-default-features"
+            )
         }
         #[cfg(feature = "blob-storage")]
         Location::Url { scheme, rest } if scheme == "az" => {
@@ -137,7 +139,9 @@ fn remote(location: &Location) -> anyhow::Result<(Arc<dyn Writer>, Arc<dyn Reade
             Ok((Arc::new(store.clone()), Arc::new(store)))
         }
         Location::Url { scheme, .. } if scheme == "az" => {
-            usage!("`{location}`: this program was built without Blob Storage (feature `blob-storage`)")
+            usage!(
+                "`{location}`: this program was built without Blob Storage (feature `blob-storage`): build it without --no-default-features"
+            )
         }
         other => {
             usage!(

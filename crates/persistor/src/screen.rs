@@ -30,6 +30,8 @@ pub(crate) struct Screen {
     bar: ProgressBar,
     ticker: Option<tokio::task::JoinHandle<()>>,
     damage: u64,
+    /// Whether one of them is that the archive has no layout.
+    no_layout: bool,
     later: u64,
 }
 
@@ -42,6 +44,7 @@ impl Screen {
             bar: ProgressBar::hidden(),
             ticker: None,
             damage: 0,
+            no_layout: false,
             later: 0,
         }
     }
@@ -165,6 +168,7 @@ impl Screen {
     pub(crate) fn meet(&mut self, finding: &Finding) {
         if finding.fault.is_damage() {
             self.damage += 1;
+            self.no_layout |= finding.fault == Fault::LayoutMissing;
             if self.damage <= SHOWN {
                 self.bar.suspend(|| eprintln!("persistor: {} {}: {}", finding.fault, visible(&finding.name), finding.text));
             }
@@ -191,7 +195,9 @@ impl Screen {
             // Not only talk: what is passed over is not in the result.
             eprintln!("persistor: {} blobs of a later version of Persistor were passed over", figures::count(self.later));
         }
-        if self.damage == 0 {
+        // Where there is neither a layout nor a message, there is no archive: a slip of the address, and no damage.
+        let is_no_archive = exit == Exit::Nothing && self.no_layout && self.damage == 1;
+        if self.damage == 0 || is_no_archive {
             return Ok(exit);
         }
         let count = figures::count(self.damage);

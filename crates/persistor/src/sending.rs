@@ -52,7 +52,7 @@ pub(crate) struct Sending {
     /// Send without asking
     #[arg(short, long)]
     yes: bool,
-    /// The replay's name: it marks what is sent, and the same name again continues where it was broken off [default: made of the time]
+    /// The name by which it continues where it was broken off; `replay` marks what it sends with it, too [default: made of the time]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// Where the journal is, by which a replay continues: a file, or an archive (gs://…, az://…) [default: ./NAME.replay.jsonl]
@@ -367,7 +367,7 @@ impl Sending {
             ));
         }
         if failures > 0 {
-            screen.say(format_args!("{} times the sink did not confirm, and was asked again", count(failures)));
+            screen.say(format_args!("{} times the sink did not confirm what was sent, and it was sent again", count(failures)));
         }
         for misfit in refused.iter().take(SHOWN) {
             eprintln!("persistor: refused: {}: {}", visible(&misfit.key), visible(&misfit.reason));

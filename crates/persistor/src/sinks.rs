@@ -50,10 +50,15 @@ pub(crate) fn open(to: &str, form: Option<Form>) -> anyhow::Result<Arc<dyn Sink>
         #[cfg(feature = "service-bus")]
         Some((scheme @ ("amqp" | "amqps"), rest)) => broker(rest, scheme == "amqps"),
         #[cfg(not(feature = "pubsub"))]
-        Some(("pubsub", _)) => usage!("--to pubsub://…: this program was built without Pub/Sub (feature `pubsub`)"),
+        Some(("pubsub", _)) => usage!(
+            "--to pubsub://…: this program was built without Pub/Sub (feature `pubsub`): build it without --no-default-features"
+        ),
         #[cfg(not(feature = "service-bus"))]
         Some(("servicebus" | "amqp" | "amqps", _)) => {
-            usage!("--to `{}`: this program was built without Service Bus (feature `service-bus`)", shown(to))
+            usage!(
+                "--to `{}`: this program was built without Service Bus (feature `service-bus`): build it without --no-default-features",
+                shown(to)
+            )
         }
         Some(("gs" | "az", _)) => usage!("--to `{to}`: into another archive messages are copied, with `persistor copy`"),
         _ => usage!(

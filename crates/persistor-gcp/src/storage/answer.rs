@@ -152,7 +152,7 @@ impl Refusal {
 pub(crate) fn no_answer(error: &(dyn StdError + 'static)) -> Failure {
     if let Some(credentials) = credentials(error) {
         let lasting = !credentials.is_transient();
-        let error = Error::new(ErrorKind::Denied, "no credentials for Cloud Storage").with_source(root(error));
+        let error = Error::new(ErrorKind::Denied, "no credentials for Cloud Storage: on Google Cloud the service's identity has them, elsewhere `gcloud auth application-default login` makes them").with_source(root(error));
         return if lasting { Failure::Lasting(error) } else { Failure::Passing(error) };
     }
     Failure::Passing(Error::new(ErrorKind::Unavailable, "no answer from Cloud Storage").with_source(root(error)))

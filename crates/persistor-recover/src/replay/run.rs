@@ -308,8 +308,6 @@ impl Run<'_> {
             self.failing_since = None;
         }
         if let Some(error) = failing {
-            self.account.failures += 1;
-            self.headway.failures.fetch_add(1, Relaxed);
             // It does not fail, it refuses us: nothing is gained by asking again.
             if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) {
                 self.fail(error);
@@ -318,6 +316,10 @@ impl Run<'_> {
             let since = *self.failing_since.get_or_insert_with(Instant::now);
             if since.elapsed() >= self.manner.patience {
                 self.fail(error);
+            }
+            if self.ending.is_none() {
+                self.account.failures += 1;
+                self.headway.failures.fetch_add(1, Relaxed);
             }
         }
     }

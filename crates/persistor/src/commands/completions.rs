@@ -8,7 +8,7 @@ use crate::screen::Screen;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Examples:
+Where the folder is there (mkdir -p makes it):
   persistor completions bash > ~/.local/share/bash-completion/completions/persistor
   persistor completions zsh > ~/.zfunc/_persistor
   persistor completions fish > ~/.config/fish/completions/persistor.fish")]

@@ -31,11 +31,13 @@ Examples:
   persistor replay --stream orders --since '3h ago' --until '2h ago' \\
     --to pubsub://my-project/orders-again --rate 500/s --name night-of-22
   persistor replay --keys missing.txt --to https://consumer.example.com/orders --as pubsub-push
-  persistor replay --keys broken.txt --to - | jq -c '.attributes.fixed = \"yes\"' \\
-    | persistor send --to servicebus://my-namespace/orders --yes
+  persistor replay --keys broken.txt --to - --name fixed-22 > lines.jsonl
+  jq -c '.attributes.fixed = \"yes\"' lines.jsonl \\
+    | persistor send --to servicebus://my-namespace/orders-again --dry-run
 
-What was confirmed is never sent again under the same name. docs/replay.md says what happens when
-something fails.")]
+What was confirmed is never sent again under the same name: by the journal, a file in this folder
+(elsewhere say where it is with --journal; without it everything is sent again). docs/replay.md
+says what happens when something fails, and which variables give access to which sink.")]
 pub(crate) struct Replay {
     #[command(flatten)]
     place: Place,
@@ -60,7 +62,7 @@ impl Replay {
         self.sending.reach(sink.as_ref()).await?;
         let meant = self.chosen.meant(&opened, self.place.quiet, true).await?;
         let (since, until) = (meant.selection.since().map(shown), meant.selection.until().map(shown));
-        let mut again = again(&name, &[("--since", since), ("--until", until)]);
+        let mut again = again(&name, Some(&opened.location.to_string()), &[("--since", since), ("--until", until)]);
         if self.chosen.reads_stdin() {
             again.push_str(" with the same keys on standard input");
         }

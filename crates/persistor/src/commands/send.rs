@@ -23,10 +23,11 @@ use crate::sinks;
 The lines are those that `persistor replay --to -` writes (docs/json-lines.md); only `payload`
 (base64) or `payload_text` has to be there. They are all read before the first one is sent: where
 one is no message, nothing is. What they say is sent and nothing is added, so the marks of the
-replay that wrote them stay.
+replay that wrote them stay: it is that replay's --name that marks them, not the one given here.
+Standard input has the lines, so nothing can be asked: look at --dry-run first, then say --yes.
 
 Examples:
-  persistor replay --keys broken.txt --to - > lines.jsonl
+  persistor replay --keys broken.txt --to - --name fixed-22 > lines.jsonl
   jq -c '.payload |= (@base64d | fromjson | .currency //= \"EUR\" | tojson | @base64)' lines.jsonl \\
     | persistor send --to pubsub://my-project/orders-again --yes
   echo '{\"payload_text\":\"hello\"}' | persistor send --to pubsub://my-project/orders-again --yes")]
@@ -79,7 +80,7 @@ impl Send {
             return Ok(screen.end(self.sending.declined())?);
         };
         let items = spooled.load(&sink, kept.history.clone(), MEMORY);
-        let again = format!("{} with the same lines", again(&name, &[]));
+        let again = format!("{} with the same lines", again(&name, None, &[]));
         let exit = self.sending.send(items, &sink, kept, going, &mut screen, &again).await?;
         Ok(screen.end(exit)?)
     }
