@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::azurite::{Azurite, Item};
 use crate::canonical::canonical;
 use crate::fake_storage::{FakeStorage, Object};
-use crate::naming::{default_key, sha256};
+use crate::naming::{key_by_digest, sha256};
 
 /// The members of a record; all are always there.
 const MEMBERS: [&str; 14] = [
@@ -42,6 +42,10 @@ const LONGEST_INLINE: usize = 4000;
 pub struct Archive {
     /// Messages by key.
     pub messages: BTreeMap<String, Stored>,
+    /// Messages that are whole under a key that is not theirs, by that key.
+    pub misplaced: BTreeMap<String, Stored>,
+    /// Payloads that are not what their record says, or have none: what is wrong, by key.
+    pub damaged: BTreeMap<String, String>,
     /// Records without their payload: what a crash leaves.
     pub lone_records: Vec<String>,
     /// Names in `.tmp` of what is being written.
@@ -168,8 +172,15 @@ impl Archive {
         let payloads = blobs.iter().filter(|(name, _)| !name.starts_with(['.', '_']) && !name.ends_with(".record"));
         for (key, blob) in payloads {
             match Stored::read(key, blob, records.get(key.as_str()).copied()) {
-                Ok(stored) => drop(archive.messages.insert(key.clone(), stored)),
-                Err(fault) => archive.faults.push(format!("`{key}` {fault}")),
+                Ok((stored, true)) => drop(archive.messages.insert(key.clone(), stored)),
+                Ok((stored, false)) => {
+                    archive.faults.push(format!("`{key}` has another key by its record: {}", stored.default_key()));
+                    archive.misplaced.insert(key.clone(), stored);
+                }
+                Err(fault) => {
+                    archive.faults.push(format!("`{key}` {fault}"));
+                    archive.damaged.insert(key.clone(), fault);
+                }
             }
         }
         if archive.layouts == 0 && !archive.messages.is_empty() {
@@ -208,7 +219,8 @@ impl Archive {
 }
 
 impl Stored {
-    fn read(key: &str, blob: &Blob, own: Option<&Blob>) -> Result<Self, String> {
+    /// The message of a payload and its record, and whether the key is its own.
+    fn read(key: &str, blob: &Blob, own: Option<&Blob>) -> Result<(Self, bool), String> {
         let text = match blob.beside.as_ref().map(Beside::metadata) {
             None => own.ok_or("has no record")?.content.read(),
             Some(metadata) => match metadata.get("record").ok_or("has no record in its metadata")?.as_str() {
@@ -226,17 +238,20 @@ impl Stored {
         }
         let Value::Object(record) = record else { return Err("has a record that is no object".to_owned()) };
         let stored = Self { content: blob.content.clone(), record };
-        stored.check(key)?;
+        stored.check()?;
         let besides = [Some(blob), own].into_iter().flatten().filter_map(|blob| blob.beside.as_ref());
         for time in besides.filter_map(Beside::custom_time) {
-            if time.parse::<DateTime<Utc>>().ok() != Some(stored.publish_time()) {
+            // What fake-gcs-server keeps of a time ends with microseconds.
+            let micros = time.parse::<DateTime<Utc>>().map(|time| time.timestamp_micros());
+            if micros != Ok(stored.publish_time().timestamp_micros()) {
                 return Err(format!("has the custom time `{time}`, not its publish time"));
             }
         }
-        Ok(stored)
+        let at_home = stored.default_key() == key;
+        Ok((stored, at_home))
     }
 
-    fn check(&self, key: &str) -> Result<(), String> {
+    fn check(&self) -> Result<(), String> {
         let members: Vec<_> = self.record.keys().map(String::as_str).collect();
         if members != MEMBERS {
             return Err(format!("has a record with the members {members:?}"));
@@ -257,8 +272,16 @@ impl Stored {
                 return Err(format!("has the {member} {}, not {expected}", self.record[member]));
             }
         }
-        let expected = default_key(self.text("stream"), self.publish_time(), self.text("id"), &payload);
-        if key == expected { Ok(()) } else { Err(format!("has another key by its record: {expected}")) }
+        if self.text("publish_time").ends_with('Z') && self.text("publish_time").parse::<DateTime<Utc>>().is_ok() {
+            Ok(())
+        } else {
+            Err(format!("has the publish time {}", self.record["publish_time"]))
+        }
+    }
+
+    /// The key that it has by its record, whose digest is the payload's.
+    fn default_key(&self) -> String {
+        key_by_digest(self.text("stream"), self.publish_time(), self.text("id"), self.text("sha256"))
     }
 
     /// The payload's bytes.

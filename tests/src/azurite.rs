@@ -6,9 +6,11 @@ use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rustix::process::Signal;
 use sha2::{Digest as _, Sha256};
 
 use crate::http::{Answer, Connection, Request};
+use crate::program::signal;
 use crate::tools::{self, AzuriteProgram};
 use crate::{ports, waiting, xml};
 
@@ -61,6 +63,15 @@ impl Azurite {
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Stops the process where it is, until it may go on.
+    pub fn pause(&self) {
+        signal(&self.child, Signal::STOP);
+    }
+
+    pub fn go_on(&self) {
+        signal(&self.child, Signal::CONT);
     }
 
     /// For `AZURE_STORAGE_SERVICE_ENDPOINT`.

@@ -15,7 +15,7 @@ const LONGEST_NAME: usize = 256;
 const LONGEST_VALUE: usize = 1024;
 
 /// Names and values that try to be something else: a path, a header, JSON, nothing.
-const HOSTILE: [&str; 40] = [
+pub(crate) const HOSTILE: [&str; 40] = [
     "",
     " ",
     ".",
@@ -119,6 +119,34 @@ pub fn corpus(count: usize, seed: u64) -> Vec<Publication> {
         all.swap(last, random.between(0, last));
     }
     all
+}
+
+/// One message of every kind that there is here, for loads that are too large to be kept: small mostly, once in 2,000 times of up to 9 MB.
+pub fn one(random: &mut Random) -> Publication {
+    let payload = match random.between(0, 1999) {
+        0 => bytes(random, 1_000_000, 9_000_000),
+        1..=19 => bytes(random, 10_000, 50_000),
+        20..=119 => Vec::new(),
+        120..=219 => bytes(random, 1, 1),
+        220..=319 => random.pick(&ODD).to_vec(),
+        320..=419 => (0..=255).collect(),
+        420..=519 => b"the same in many messages".to_vec(),
+        520..=1019 => format!("{{\"order\":{{\"id\":{}}}}}", random.number()).into_bytes(),
+        _ => bytes(random, 0, 4096),
+    };
+    let attributes = match random.between(0, 999) {
+        0 => largest_attributes(random.between(0, 5)),
+        // A record that is longer than metadata takes.
+        1..=19 => (0..4).map(|part| (format!("long {part}"), "x\u{1}".repeat(300))).collect(),
+        20..=299 => BTreeMap::new(),
+        _ => some_attributes(random),
+    };
+    Publication { payload: payload.into(), attributes }
+}
+
+fn bytes(random: &mut Random, low: usize, high: usize) -> Vec<u8> {
+    let length = random.between(low, high);
+    random.bytes(length)
 }
 
 fn special() -> Vec<Publication> {

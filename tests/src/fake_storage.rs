@@ -7,10 +7,12 @@ use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rustix::process::Signal;
 use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::http::{Answer, Connection, Request};
+use crate::program::signal;
 use crate::{ports, scratch, tools, waiting};
 
 /// A running emulator; dropped, it ends, and all it kept is gone.
@@ -80,6 +82,15 @@ impl FakeStorage {
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Stops the process where it is, until it may go on.
+    pub fn pause(&self) {
+        signal(&self.child, Signal::STOP);
+    }
+
+    pub fn go_on(&self) {
+        signal(&self.child, Signal::CONT);
     }
 
     /// For `STORAGE_EMULATOR_HOST`.

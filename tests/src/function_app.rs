@@ -14,6 +14,9 @@ use crate::scratch;
 /// The namespace that the apps of tests listen to.
 pub const NAMESPACE: &str = "shop.servicebus.windows.net";
 
+/// The name of those apps.
+pub const SITE: &str = "shop-archive";
+
 /// An app's folder with its settings; dropped, the folder is gone.
 #[derive(Debug)]
 pub struct FunctionApp {
@@ -34,7 +37,7 @@ impl FunctionApp {
         }
         app.set("ServiceBusConnection__fullyQualifiedNamespace", NAMESPACE)
             .set("EventHubsConnection__fullyQualifiedNamespace", NAMESPACE)
-            .set("WEBSITE_SITE_NAME", "shop-archive")
+            .set("WEBSITE_SITE_NAME", SITE)
     }
 
     /// The app that we ship, with all its functions disabled but one, and without its settings.

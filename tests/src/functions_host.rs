@@ -186,6 +186,23 @@ impl FunctionsHost {
         }
     }
 
+    /// Stops the worker where it is for so long, with all that is under way in it.
+    pub fn pause_worker(&self, time: Duration) {
+        let start = self.starts();
+        let signal = |go_on: bool| {
+            let mut host = self.lock();
+            if host.starts == start
+                && let Some(worker) = &mut host.worker
+                && worker.status().is_none()
+            {
+                if go_on { worker.go_on() } else { worker.pause() }
+            }
+        };
+        signal(false);
+        thread::sleep(time);
+        signal(true);
+    }
+
     /// What the platform does with a host that has stopped, or whose instance is gone: another one takes its place.
     pub fn replace(&self) {
         let mut host = self.lock();
@@ -231,6 +248,13 @@ impl FunctionsHost {
     /// If there is none.
     pub fn peak_memory(&self) -> u64 {
         self.lock().worker.as_ref().expect("a worker").peak_memory()
+    }
+
+    /// The same, where there is a worker.
+    pub fn peak_memory_if_running(&self) -> Option<u64> {
+        let mut host = self.lock();
+        let worker = host.worker.as_mut()?;
+        worker.status().is_none().then(|| worker.peak_memory())
     }
 
     /// Every line that any worker wrote so far, to standard output and to standard error.

@@ -55,6 +55,11 @@ impl Request {
         self
     }
 
+    /// How many bytes it is on the wire.
+    pub fn wire_length(&self) -> usize {
+        self.head().len() + self.wire_body().iter().map(Bytes::len).sum::<usize>()
+    }
+
     /// The bytes before the body.
     fn head(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path).into_bytes();
@@ -129,6 +134,17 @@ impl Connection {
             Ok(answer) => Ok(answer),
             Err(error) => Err(sent.err().unwrap_or(error)),
         }
+    }
+
+    /// Sends at most so many bytes of a request, and does not wait for a reply.
+    pub fn send_first(&mut self, bytes: usize, request: &Request) -> io::Result<()> {
+        let mut left = bytes;
+        for part in std::iter::once(Bytes::from(request.head())).chain(request.wire_body()) {
+            let part = &part[..part.len().min(left)];
+            self.0.get_mut().write_all(part)?;
+            left -= part.len();
+        }
+        Ok(())
     }
 
     fn send(&mut self, request: &Request, hold: impl FnOnce()) -> io::Result<()> {

@@ -28,6 +28,22 @@ impl Mount {
         Some(Self { at: at.to_owned(), mounted: true })
     }
 
+    /// Gives a file system in memory another size; false where more than that is in it already.
+    pub fn resize(&self, bytes: u64) -> bool {
+        let size = format!("remount,size={bytes}");
+        Command::new("mount").args(["-o", &size]).arg(&self.at).output().is_ok_and(|output| output.status.success())
+    }
+
+    /// The bytes that are in it.
+    ///
+    /// # Panics
+    /// If it cannot be asked.
+    pub fn used(&self) -> u64 {
+        let output = Command::new("df").args(["--block-size=1", "--output=used"]).arg(&self.at).output().expect("df runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().last().and_then(|line| line.trim().parse().ok()).unwrap_or_else(|| panic!("{}: {text}", self.at.display()))
+    }
+
     /// Lets nothing more be written, or again.
     pub fn remount(&self, read_only: bool) {
         mount(&["-o", if read_only { "remount,ro" } else { "remount,rw" }], &self.at);

@@ -12,8 +12,13 @@ const DIGITS: usize = 32;
 
 /// The key of a message: `{stream}/{time:%Y/%m/%d/%H/%M%S}-{id}-{digest}`.
 pub fn default_key(stream: &str, publish_time: DateTime<Utc>, id: &str, payload: &[u8]) -> String {
+    key_by_digest(stream, publish_time, id, &sha256(payload))
+}
+
+/// The same of a payload with this SHA-256, in lower-case hex.
+pub fn key_by_digest(stream: &str, publish_time: DateTime<Utc>, id: &str, sha256: &str) -> String {
     let time = publish_time.format("%Y/%m/%d/%H/%M%S");
-    format!("{}/{time}-{}-{}", escape(stream), escape(id), &sha256(payload)[..DIGITS])
+    format!("{}/{time}-{}-{}", escape(stream), escape(id), &sha256[..DIGITS])
 }
 
 /// The SHA-256 of bytes in lower-case hex.

@@ -120,6 +120,11 @@ impl Setup {
     }
 }
 
+/// Sends a signal to a child that has not been waited for.
+pub(crate) fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("our own child can be signalled");
+}
+
 /// A program that runs or has run. Dropped, it is killed; in a test that fails, what it said is shown.
 pub struct Program {
     name: String,
@@ -160,8 +165,16 @@ impl Program {
     /// Asks it to end, with SIGTERM, and does not wait.
     pub fn terminate(&mut self) {
         assert!(self.status().is_none(), "{} had ended by itself", self.name);
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).expect("our own child can be signalled");
+        signal(&self.child, Signal::TERM);
+    }
+
+    /// Stops it where it is, until it may go on.
+    pub fn pause(&self) {
+        signal(&self.child, Signal::STOP);
+    }
+
+    pub fn go_on(&self) {
+        signal(&self.child, Signal::CONT);
     }
 
     /// How it ended, if it has.

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
+use crate::ports;
+
 /// A direction of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -81,7 +83,8 @@ struct Link {
 impl Proxy {
     /// Stands on a free port before a port of this machine.
     pub fn before(port: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        // One that stays its own while it refuses.
+        let listener = TcpListener::bind(("127.0.0.1", ports::free())).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let proxy = Self { address, shared: Arc::new(Shared { server: port, state: Mutex::default() }) };
         proxy.serve(listener);

@@ -42,6 +42,11 @@ impl Push {
 
     /// The request that brings it, in its envelope.
     pub fn request(&self) -> Request {
+        self.request_from(SUBSCRIPTION)
+    }
+
+    /// The same from another subscription.
+    pub fn request_from(&self, subscription: &str) -> Request {
         let mut message = Map::new();
         for (name, value) in [("messageId", &self.id), ("publishTime", &self.publish_time)] {
             message.insert(name.to_owned(), Value::String(value.clone()));
@@ -57,7 +62,7 @@ impl Push {
             message.insert("orderingKey".to_owned(), Value::String(key.clone()));
         }
         message.insert("data".to_owned(), Value::String(STANDARD.encode(&self.payload)));
-        let body = serde_json::json!({ "message": message, "subscription": SUBSCRIPTION });
+        let body = serde_json::json!({ "message": message, "subscription": subscription });
         let request = Request::post(&format!("/{}", self.stream), body.to_string());
         request.header("Content-Type", "application/json").header("User-Agent", "CloudPubSub-Google")
     }

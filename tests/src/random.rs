@@ -9,6 +9,16 @@ impl Random {
         Self(seed)
     }
 
+    /// A generator for one of many things, named by numbers: its numbers tell nothing about those of the others.
+    pub fn of(parts: &[u64]) -> Self {
+        Self(parts.iter().fold(0, |seed, part| Self(seed ^ part).number()))
+    }
+
+    /// True once in so many times.
+    pub fn one_in(&mut self, times: usize) -> bool {
+        self.between(1, times) == 1
+    }
+
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

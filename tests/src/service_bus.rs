@@ -43,6 +43,8 @@ pub struct Counts {
     pub dead_lettered: usize,
     /// The most deliveries of one message.
     pub most_deliveries: u32,
+    /// Deliveries of a message that a function had succeeded with before.
+    pub after_success: usize,
 }
 
 /// A running entity.
@@ -61,6 +63,10 @@ struct State {
     all: BTreeMap<i64, (Arc<Message>, DateTime<Utc>)>,
     dead: BTreeSet<i64>,
     locked_sessions: BTreeSet<String>,
+    /// What a function succeeded with, whether the broker heard of it or not.
+    succeeded: BTreeSet<i64>,
+    /// Of so many settlements one does not arrive, by a seed.
+    loses: Option<(u64, usize)>,
     counts: Counts,
     random: Random,
 }
@@ -100,6 +106,8 @@ impl Entity {
             all: BTreeMap::new(),
             dead: BTreeSet::new(),
             locked_sessions: BTreeSet::new(),
+            succeeded: BTreeSet::new(),
+            loses: None,
             counts: Counts::default(),
             random: Random::new(rules.first_sequence.unsigned_abs()),
         };
@@ -127,6 +135,20 @@ impl Entity {
         let mut state = self.lock();
         state.held = state.all.keys().map(|sequence| (*sequence, Held { delivery_count: 0, lock: None })).collect();
         state.dead.clear();
+        self.changed.notify_all();
+    }
+
+    /// Of so many completions, one is lost on its way to the broker, which delivers the message again.
+    pub fn lose_completions(&self, seed: u64, one_in: usize) {
+        self.lock().loses = Some((seed, one_in));
+    }
+
+    /// Puts some messages back that were settled.
+    pub fn redeliver(&self, sequences: impl IntoIterator<Item = i64>) {
+        let mut state = self.lock();
+        for sequence in sequences {
+            state.held.entry(sequence).or_insert(Held { delivery_count: 0, lock: None });
+        }
         self.changed.notify_all();
     }
 
@@ -162,7 +184,14 @@ impl Entity {
 
     /// Settles a message for good, if its lock still holds.
     fn complete(&self, delivery: &Delivery) -> bool {
+        self.lock().succeeded.insert(delivery.sequence);
+        let most = self.rules.max_delivery_count;
         self.settle(delivery, |state, sequence| {
+            let lost =
+                |(seed, one_in)| Random::of(&[seed, sequence.unsigned_abs(), u64::from(delivery.delivery_count)]).one_in(one_in);
+            if state.loses.is_some_and(lost) {
+                return state.give_back(sequence, most);
+            }
             state.held.remove(&sequence);
             state.counts.completed += 1;
         })
@@ -194,6 +223,16 @@ impl Entity {
         let mut state = self.lock();
         state.expire(&self.rules);
         state.held.is_empty()
+    }
+
+    /// How many messages are in it.
+    pub fn count(&self) -> usize {
+        self.lock().held.len()
+    }
+
+    /// The numbers of the messages that a function succeeded with.
+    pub fn succeeded(&self) -> BTreeSet<i64> {
+        self.lock().succeeded.clone()
     }
 
     /// The numbers of the messages that are in it.
@@ -245,6 +284,7 @@ impl State {
         held.lock = Some((lock_token.clone(), until));
         let delivery_count = held.delivery_count;
         self.counts.delivered += 1;
+        self.counts.after_success += usize::from(self.succeeded.contains(&sequence));
         self.counts.most_deliveries = self.counts.most_deliveries.max(delivery_count);
         let (message, enqueued) = self.all[&sequence].clone();
         // No time to live: the end of .NET's time.
@@ -303,8 +343,15 @@ mod tests {
         assert!(entity.complete(&second[0]));
         assert!(!entity.complete(&second[0]), "it is settled once");
         assert!(entity.is_empty());
-        let expected =
-            Counts { sent: 2, delivered: 4, completed: 1, abandoned: 3, dead_lettered: 1, most_deliveries: 3, locks_lost: 0 };
+        let expected = Counts {
+            sent: 2,
+            delivered: 4,
+            completed: 1,
+            abandoned: 3,
+            dead_lettered: 1,
+            most_deliveries: 3,
+            ..Counts::default()
+        };
         assert_eq!(entity.counts(), expected);
         assert_eq!(entity.dead(), BTreeSet::from([40]));
         entity.redeliver_everything();
@@ -322,6 +369,21 @@ mod tests {
         assert!(!entity.complete(&first[0]), "another has it");
         assert!(entity.complete(&second));
         assert_eq!(entity.counts().locks_lost, 1);
+    }
+
+    #[test]
+    fn a_completion_that_is_lost_brings_the_message_again() {
+        let entity = with(1, Rules::default());
+        entity.lose_completions(1, 1);
+        let first = entity.receive(1, None, LONG);
+        assert!(entity.complete(&first[0]));
+        entity.lose_completions(1, usize::MAX);
+        let second = entity.receive(1, None, LONG);
+        assert_eq!((sequences(&second), second[0].delivery_count), (vec![1], 2));
+        assert!(entity.complete(&second[0]) && entity.is_empty());
+        assert_eq!((entity.counts().completed, entity.counts().after_success), (1, 1));
+        entity.redeliver([1]);
+        assert_eq!(sequences(&entity.receive(5, None, LONG)), [1]);
     }
 
     #[test]

@@ -33,6 +33,16 @@ impl Reply {
         let (status, body) = text.split_once('\n').expect("a status and a body");
         Self { status: status.parse().expect("a status"), body: body.to_owned() }
     }
+
+    /// As it goes over the wire.
+    pub fn answer(&self) -> Answer {
+        let kind = if self.body.starts_with('{') { "application/json; charset=UTF-8" } else { "text/html; charset=UTF-8" };
+        let headers = vec![
+            ("Content-Type".to_owned(), kind.as_bytes().to_vec()),
+            ("Content-Length".to_owned(), self.body.len().to_string().into_bytes()),
+        ];
+        Answer { status: self.status, headers, body: self.body.clone().into() }
+    }
 }
 
 /// A create that came.
@@ -139,13 +149,7 @@ impl StorageDouble {
     fn serve(&self, stream: TcpStream) -> io::Result<()> {
         let mut connection = Connection::over(stream)?;
         while let Some(request) = connection.read_request()? {
-            let reply = self.answer(&request);
-            let kind = if reply.body.starts_with('{') { "application/json; charset=UTF-8" } else { "text/html; charset=UTF-8" };
-            let headers = vec![
-                ("Content-Type".to_owned(), kind.as_bytes().to_vec()),
-                ("Content-Length".to_owned(), reply.body.len().to_string().into_bytes()),
-            ];
-            connection.send_answer(&Answer { status: reply.status, headers, body: reply.body.into() })?;
+            connection.send_answer(&self.answer(&request).answer())?;
         }
         Ok(())
     }

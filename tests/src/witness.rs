@@ -18,6 +18,8 @@ use crate::waiting::LIMIT;
 pub struct Exchange {
     /// The message's id.
     pub id: String,
+    /// When it was published, by the push.
+    pub publish_time: String,
     /// What came of it.
     pub end: End,
 }
@@ -27,6 +29,8 @@ pub struct Exchange {
 pub enum End {
     /// With a reply of this status.
     Answered(u16),
+    /// With a reply of this status, which was lost on its way to the broker.
+    Lost(u16),
     /// The program took the connection, and it broke before there was a reply.
     Broken,
     /// There was no program.
@@ -45,6 +49,8 @@ struct Seen {
     /// Pushes that have come to the program, answered or not.
     begun: usize,
     ended: Vec<Exchange>,
+    /// Replies that are going to be lost.
+    lose: usize,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +62,8 @@ struct Push {
 struct Pushed {
     #[serde(rename = "messageId")]
     id: String,
+    #[serde(rename = "publishTime")]
+    publish_time: String,
     #[serde(rename = "data")]
     _data: Option<IgnoredAny>,
 }
@@ -87,6 +95,21 @@ impl Witness {
         self.seen.0.lock().expect("no thread panics with it").ended.len()
     }
 
+    /// How many pushes have come to the program so far, answered or not.
+    pub fn begun(&self) -> usize {
+        self.seen.0.lock().expect("no thread panics with it").begun
+    }
+
+    /// How many pushes ended so.
+    pub fn count(&self, ended: impl Fn(End) -> bool) -> usize {
+        self.seen.0.lock().expect("no thread panics with it").ended.iter().filter(|exchange| ended(exchange.end)).count()
+    }
+
+    /// Loses so many of the next replies on their way to the broker, whose connection is cut instead.
+    pub fn lose_replies(&self, count: usize) {
+        self.note(|seen| seen.lose += count);
+    }
+
     /// All pushes that ended since a mark.
     pub fn since(&self, mark: usize) -> Vec<Exchange> {
         self.seen.0.lock().expect("no thread panics with it").ended[mark..].to_vec()
@@ -99,29 +122,38 @@ impl Witness {
 
     /// Waits until so many pushes have come to the program, answered or not.
     pub fn wait_for_pushes(&self, count: usize) {
-        self.wait(&format!("{count} pushes"), |seen| seen.begun >= count);
+        assert!(self.wait(|seen| seen.begun >= count), "no push came for {LIMIT:?} while waiting for {count}");
     }
 
     /// Waits until every one of these messages has been acknowledged since a mark.
     pub fn wait_for_acknowledged(&self, ids: &BTreeSet<String>, mark: usize) {
+        assert!(self.all_acknowledged(ids, mark), "no push came for {LIMIT:?}, and not every message is acknowledged");
+    }
+
+    /// Waits until every one of these messages has been acknowledged since a mark; false where no more pushes come before that.
+    pub fn all_acknowledged(&self, ids: &BTreeSet<String>, mark: usize) -> bool {
         let (mut looked_at, mut missing) = (mark, ids.clone());
-        self.wait("every message to be acknowledged", |seen| {
+        self.wait(|seen| {
             for id in acknowledged(&seen.ended[looked_at..]) {
                 missing.remove(&id);
             }
             looked_at = seen.ended.len();
             missing.is_empty()
-        });
+        })
     }
 
-    /// Waits as long as pushes keep coming.
-    fn wait(&self, what: &str, mut done: impl FnMut(&Seen) -> bool) {
+    /// Waits as long as pushes keep coming; false where none came for long.
+    fn wait(&self, mut done: impl FnMut(&Seen) -> bool) -> bool {
         let mut seen = self.seen.0.lock().expect("no thread panics with it");
         while !done(&seen) {
             let (after, waited) = self.seen.1.wait_timeout(seen, LIMIT).expect("no thread panics with it");
             seen = after;
-            assert!(!waited.timed_out(), "no push came for {LIMIT:?} while waiting for {what}; last: {:?}", seen.ended.last());
+            if waited.timed_out() {
+                eprintln!("no push came for {LIMIT:?}; last: {:?}", seen.ended.last());
+                return false;
+            }
         }
+        true
     }
 
     fn serve(&self, stream: TcpStream, port: u16) -> io::Result<()> {
@@ -133,11 +165,16 @@ impl Witness {
             request.headers.retain(|(name, _)| !["content-length", "transfer-encoding"].contains(&name.to_lowercase().as_str()));
             let answer = self.pass_on(&mut program, port, &request);
             let end = match &answer {
+                Ok(answer) if self.loses() => End::Lost(answer.status),
                 Ok(answer) => End::Answered(answer.status),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => End::Unreached,
                 Err(_) => End::Broken,
             };
-            self.note(|seen| seen.ended.push(Exchange { id: push.message.id, end }));
+            let Pushed { id, publish_time, .. } = push.message;
+            self.note(|seen| seen.ended.push(Exchange { id, publish_time, end }));
+            if matches!(end, End::Lost(_)) {
+                return Ok(());
+            }
             let mut answer = answer?;
             if header(&answer.headers, "transfer-encoding").is_some() {
                 answer.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("transfer-encoding"));
@@ -161,6 +198,13 @@ impl Witness {
             *program = Some(connection);
         }
         Ok(answer)
+    }
+
+    fn loses(&self) -> bool {
+        let mut seen = self.seen.0.lock().expect("no thread panics with it");
+        let loses = seen.lose > 0;
+        seen.lose = seen.lose.saturating_sub(1);
+        loses
     }
 
     fn note(&self, change: impl FnOnce(&mut Seen)) {

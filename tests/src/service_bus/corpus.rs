@@ -4,6 +4,7 @@ use chrono::DateTime;
 
 use crate::corpus::corpus as publications;
 use crate::invocation::service_bus::{Message, Property};
+use crate::pubsub::Publication;
 
 /// The largest body of the Standard tier.
 pub const LARGEST: usize = 256 * 1024;
@@ -48,34 +49,36 @@ pub fn typed() -> Vec<(&'static str, Property)> {
 
 /// So many messages; equal seeds give equal ones.
 pub fn corpus(count: usize, seed: u64) -> Vec<Message> {
+    publications(count, seed).into_iter().enumerate().map(|(number, publication)| of(number, publication)).collect()
+}
+
+/// A message of Service Bus that has what a publication has, as far as it fits; what else it has comes from its number.
+pub fn of(number: usize, publication: Publication) -> Message {
     let typed = typed();
-    let message = |(number, publication): (usize, crate::pubsub::Publication)| {
-        let mut size = 0;
-        let text = publication.attributes.into_iter().take_while(|(name, value)| {
-            size += name.len() + value.len();
-            size <= PROPERTIES
-        });
-        let names: Vec<_> = text.collect();
-        let id = names.first().map(|(name, _)| name.chars().take(LONGEST_ID / 4).collect::<String>()).filter(|id| !id.is_empty());
-        let some = |every: usize, text: &str| number.is_multiple_of(every).then(|| format!("{text}-{number}\u{e9}\"\\"));
-        let (name, property) = &typed[number % typed.len()];
-        let mut application_properties: Vec<_> = names.into_iter().map(|(name, value)| (name, Property::Text(value))).collect();
-        application_properties.push((format!("a {name}"), property.clone()));
-        Message {
-            body: publication.payload.slice(..publication.payload.len().min(LARGEST)),
-            // Every tenth has none, and many have one that others have, too.
-            message_id: if number.is_multiple_of(10) { None } else { id.or_else(|| Some(format!("message-{}", number % 7))) },
-            content_type: some(3, "type"),
-            correlation_id: some(4, "correlation"),
-            subject: some(5, "subject"),
-            to: some(6, "to"),
-            reply_to: some(7, "reply"),
-            session_id: Some(format!("session-{}", number % 20)),
-            reply_to_session_id: some(8, "reply-session"),
-            partition_key: some(9, "key"),
-            transaction_partition_key: some(11, "transaction"),
-            application_properties,
-        }
-    };
-    publications(count, seed).into_iter().enumerate().map(message).collect()
+    let mut size = 0;
+    let text = publication.attributes.into_iter().take_while(|(name, value)| {
+        size += name.len() + value.len();
+        size <= PROPERTIES
+    });
+    let names: Vec<_> = text.collect();
+    let id = names.first().map(|(name, _)| name.chars().take(LONGEST_ID / 4).collect::<String>()).filter(|id| !id.is_empty());
+    let some = |every: usize, text: &str| number.is_multiple_of(every).then(|| format!("{text}-{number}\u{e9}\"\\"));
+    let (name, property) = &typed[number % typed.len()];
+    let mut application_properties: Vec<_> = names.into_iter().map(|(name, value)| (name, Property::Text(value))).collect();
+    application_properties.push((format!("a {name}"), property.clone()));
+    Message {
+        body: publication.payload.slice(..publication.payload.len().min(LARGEST)),
+        // Every tenth has none, and many have one that others have, too.
+        message_id: if number.is_multiple_of(10) { None } else { id.or_else(|| Some(format!("message-{}", number % 7))) },
+        content_type: some(3, "type"),
+        correlation_id: some(4, "correlation"),
+        subject: some(5, "subject"),
+        to: some(6, "to"),
+        reply_to: some(7, "reply"),
+        session_id: Some(format!("session-{}", number % 20)),
+        reply_to_session_id: some(8, "reply-session"),
+        partition_key: some(9, "key"),
+        transaction_partition_key: some(11, "transaction"),
+        application_properties,
+    }
 }

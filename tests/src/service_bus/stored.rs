@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::archive::{Archive, Stored};
+use crate::archive::Archive;
+use crate::expected::Expected;
 use crate::invocation::json::Json;
 use crate::invocation::service_bus::Message;
 use crate::invocation::values::{ticks, whole_seconds};
 use crate::invocation::{Binding, Cardinality, Trigger};
-use crate::naming::default_key;
 use crate::service_bus::Entity;
 
 /// The id by which a message is stored.
@@ -47,29 +47,21 @@ pub fn assert_stored(archive: &Archive, entity: &Entity, binding: &Binding, name
     let extra: Vec<_> = found.difference(&sent).take(5).collect();
     assert!(missing.is_empty() && extra.is_empty(), "missing: {missing:?}; never sent: {extra:?}");
     assert!(archive.lone_records.is_empty(), "records without payloads: {:?}", archive.lone_records);
-    let (full_name, stream) = entity_and_stream(binding, namespace);
     for (sequence, (message, enqueued)) in &all {
-        let id = id(*sequence, message);
-        let stored = stored[id.as_str()];
-        assert!(stored.payload() == message.body, "the payload of {id} is another one");
-        assert!(
-            archive.messages.contains_key(&default_key(&stream, *enqueued, &id, &message.body)),
-            "{id} has another key than its time, which is {enqueued}"
-        );
-        assert_eq!((stored.text("entity"), stored.text("stream")), (full_name.as_str(), stream.as_str()), "origin of {id}");
-        assert_record(stored, *sequence, message, *enqueued, binding.cardinality);
+        let expected = expected(binding, namespace, *sequence, message, *enqueued);
+        let (key, _) = expected.key_and_identity();
+        assert!(archive.messages.contains_key(&key), "{} has another key than its time, which is {enqueued}", expected.id);
+        expected.assert_same(stored[expected.id.as_str()]);
     }
 }
 
-fn assert_record(stored: &Stored, sequence: i64, message: &Message, enqueued: DateTime<Utc>, cardinality: Cardinality) {
-    let id = id(sequence, message);
-    let (time, fidelity) = match cardinality {
+/// What must stand in an archive of a message that came first through this binding.
+pub fn expected(binding: &Binding, namespace: &str, sequence: i64, message: &Message, enqueued: DateTime<Utc>) -> Expected {
+    let (entity, stream) = entity_and_stream(binding, namespace);
+    let (time, fidelity) = match binding.cardinality {
         Cardinality::One => (whole_seconds(enqueued), json!(["whole-seconds"])),
         Cardinality::Many => (ticks(enqueued), json!([])),
     };
-    assert_eq!(stored.text("publish_time"), time + "Z", "publish time of {id}");
-    assert_eq!(*stored.member("fidelity"), fidelity, "fidelity of {id}");
-    assert_eq!(*stored.member("requires"), json!([]), "requires of {id}");
     let number = sequence.to_string();
     let properties = [
         ("sequence", Some(&number)),
@@ -83,11 +75,18 @@ fn assert_record(stored: &Stored, sequence: i64, message: &Message, enqueued: Da
         ("reply_to", message.reply_to.as_ref()),
         ("reply_to_session_id", message.reply_to_session_id.as_ref()),
     ];
-    let properties: Map<_, _> =
-        properties.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))).collect();
-    assert_eq!(*stored.member("properties"), Value::Object(properties), "properties of {id}");
+    let properties = properties.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
     let attributes = message.application_properties.iter().map(|(name, value)| (name.clone(), attribute(&value.json())));
-    assert_eq!(*stored.member("attributes"), Value::Object(attributes.collect()), "attributes of {id}");
+    Expected {
+        entity,
+        stream,
+        id: id(sequence, message),
+        publish_time: time + "Z",
+        attributes: Value::Object(attributes.collect()),
+        properties: Value::Object(properties.collect()),
+        fidelity,
+        payload: message.body.clone(),
+    }
 }
 
 /// What a record has of a value that a host gives.
