@@ -47,7 +47,7 @@ pub use intake::{Decoded, Held, Intake, Refused};
 pub use listener::serve;
 pub use log::{causes, init as init_log};
 pub use panics::{PanicReply, catch_panics, install_hook as install_panic_hook};
-pub use parse::{duration, one_of, size};
+pub use parse::{duration, one_of, size, span};
 pub use program::{Program, answer_arguments};
 pub use refusal::Refusal;
 pub use requests::Drained;

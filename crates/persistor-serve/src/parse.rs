@@ -22,13 +22,32 @@ pub fn size(text: &str) -> Result<u64, String> {
     Ok(bytes)
 }
 
-/// A time span, from `8s`, `1m 30s` or `500ms`.
+/// The longest time span that is taken. Nobody means a longer one, and a moment cannot be moved by any.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+/// A time span, from `8s`, `1m 30s` or `500ms`; it may be zero.
 ///
 /// # Errors
-/// Where it is no time span, or zero.
-pub fn duration(text: &str) -> Result<Duration, String> {
+/// Where it is no time span, or longer than a year.
+pub fn span(text: &str) -> Result<Duration, String> {
+    // The parser panics on some sums near 2^64 seconds, which take more digits.
+    if text.bytes().filter(u8::is_ascii_digit).count() > 11 {
+        return Err(format!("`{text}` has more than 11 digits"));
+    }
     let span = humantime::parse_duration(text.trim())
         .map_err(|_| format!("`{text}` is not a duration; write a number with `ms`, `s` or `m`"))?;
+    if span > LONGEST {
+        return Err(format!("`{text}` is longer than a year"));
+    }
+    Ok(span)
+}
+
+/// The same, but not zero.
+///
+/// # Errors
+/// Where it is no time span, longer than a year, or zero.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let span = span(text)?;
     if span.is_zero() {
         return Err(format!("`{text}` is no time at all"));
     }
@@ -68,6 +87,11 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         for wrong in ["0s", "0", "", "8", "-8s", "soon"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!((span("0s"), span("366d")), (Ok(Duration::ZERO), Ok(LONGEST)));
+        // The last one makes the parser panic.
+        for long in ["367d", "99999999999y", "18446744073709551615s", "18446744073709551615s 1000000000ns"] {
+            assert!(span(long).is_err() && duration(long).is_err(), "{long}");
         }
     }
 

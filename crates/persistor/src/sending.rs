@@ -68,7 +68,7 @@ pub(crate) struct Sending {
     #[arg(long, value_name = "NUMBER", default_value_t = AT_ONCE, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) at_once: u16,
     /// Give up when the sink took nothing for so long
-    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = persistor_serve::span)]
     patience: Duration,
     /// One JSON object for the plan or the account (docs/json-lines.md)
     #[arg(long)]

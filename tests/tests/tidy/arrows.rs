@@ -9,7 +9,7 @@ use crate::root;
 
 /// What each of our crates may depend on of ours, at run, build or test time. The programs at the top may know all; a crate that is
 /// not here has to be thought about.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("persistor-core", &[]),
     ("persistor-serve", &[]),
     // Recovery has the trait that a sink implements; only the features of sinks link it: see `ABSENT` for the functions.
@@ -20,6 +20,19 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("persistor-azure-function", &["persistor-core", "persistor-azure", "persistor-serve"]),
     (
         "persistor",
+        &[
+            "persistor-core",
+            "persistor-azure",
+            "persistor-azure-function",
+            "persistor-gcp",
+            "persistor-gcp-function",
+            "persistor-recover",
+            "persistor-serve",
+        ],
+    ),
+    // What is fuzzed is called as a library, decoders and stores alike; only the program itself is left out.
+    (
+        "persistor-fuzzed",
         &[
             "persistor-core",
             "persistor-azure",

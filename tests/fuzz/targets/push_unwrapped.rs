@@ -1,0 +1,6 @@
+//! The target `push_unwrapped` of `persistor-fuzzed`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| persistor_fuzzed::push_unwrapped(data));

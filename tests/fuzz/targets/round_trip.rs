@@ -1,0 +1,6 @@
+//! The target `round_trip` of `persistor-fuzzed`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| persistor_fuzzed::round_trip(data));
