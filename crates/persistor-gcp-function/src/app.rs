@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use persistor_core::{Outcome, Persist, Stream};
 use persistor_serve::{Decoded, Fault, Intake, Ready, Refusal, catch_panics, causes, health_routes};
 
+#[cfg(feature = "oidc")]
+use crate::oidc::{Denied, Verifier};
 use crate::settings::Push;
 use crate::streams::Streams;
 use crate::{path, pushed, reply, unwrapped};
@@ -21,12 +23,29 @@ pub struct App {
     stream: Option<Stream>,
     intake: Intake,
     streams: Streams,
+    #[cfg(feature = "oidc")]
+    verifier: Option<Verifier>,
 }
 
 impl App {
     /// A handler that stores through `persist`. `stream` names the stream where a path does not.
     pub fn new(persist: Persist, push: Push, stream: Option<Stream>, intake: Intake) -> Self {
-        Self { persist, push, stream, intake, streams: Streams::default() }
+        Self {
+            persist,
+            push,
+            stream,
+            intake,
+            streams: Streams::default(),
+            #[cfg(feature = "oidc")]
+            verifier: None,
+        }
+    }
+
+    /// The same, taking only pushes that `verifier` knows.
+    #[cfg(feature = "oidc")]
+    #[must_use]
+    pub fn asking(self, verifier: Verifier) -> Self {
+        Self { verifier: Some(verifier), ..self }
     }
 
     /// What messages are stored through.
@@ -48,6 +67,11 @@ impl App {
             return Err(
                 Refusal::new(StatusCode::NOT_FOUND, "no-such-path", "paths below `/health/` are for health checks").into()
             );
+        }
+        #[cfg(feature = "oidc")]
+        if let Some(verifier) = &self.verifier {
+            // Before anything of the body is read, or any memory taken for it.
+            verifier.verify(request.headers()).await.map_err(Denied::refusal)?;
         }
         if request.method() != Method::POST {
             return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "a push is a POST").into());
@@ -88,13 +112,21 @@ async fn push(State(app): State<Arc<App>>, request: Request) -> Response {
     match app.store(request).await {
         Ok(outcome) => reply::reply(&outcome),
         Err(fault) => {
-            let is_method = fault.refusal.status == StatusCode::METHOD_NOT_ALLOWED;
+            let header = beside(&fault.refusal);
             let mut response = fault.refuse();
-            if is_method {
-                response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
-            }
+            response.headers_mut().extend(header);
             response
         }
+    }
+}
+
+/// The header that HTTP wants beside some statuses.
+fn beside(refusal: &Refusal) -> Option<(HeaderName, HeaderValue)> {
+    match refusal.status {
+        StatusCode::METHOD_NOT_ALLOWED => Some((header::ALLOW, HeaderValue::from_static("POST"))),
+        #[cfg(feature = "oidc")]
+        StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static(Denied::challenge(refusal.error)))),
+        _ => None,
     }
 }
 

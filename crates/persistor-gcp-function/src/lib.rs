@@ -7,6 +7,9 @@
 mod app;
 mod archive;
 mod envelope;
+#[cfg(feature = "oidc")]
+mod oidc;
+mod oidc_settings;
 mod path;
 mod pushed;
 mod reply;
@@ -16,5 +19,8 @@ mod streams;
 mod unwrapped;
 
 pub use app::App;
+#[cfg(feature = "oidc")]
+pub use oidc::Verifier;
+pub use oidc_settings::OidcSettings;
 pub use run::{Listening, run};
 pub use settings::{Push, Settings};

@@ -9,6 +9,8 @@ use persistor_serve::{Budget, Intake, Program, causes};
 
 use crate::app::App;
 use crate::archive;
+#[cfg(feature = "oidc")]
+use crate::oidc::Verifier;
 use crate::settings::{Push, Settings};
 
 /// What is known once the program listens.
@@ -37,16 +39,28 @@ pub fn run(settings: Settings, warnings: &[String], announce: impl FnOnce(&Liste
     let address = program.address();
     program.run(async |ready| {
         let writer = archive::open(&settings)?;
-        if !address.ip().is_loopback() && !settings.on_cloud_run {
+        if settings.oidc.is_none() && !address.ip().is_loopback() && !settings.on_cloud_run {
             tracing::warn!(
                 "this program does not ask who pushes, and listens beyond loopback: whoever reaches it can store messages. Put something before it \
-                 that does, as Cloud Run's IAM does"
+                 that does, as Cloud Run's IAM does, or set PERSISTOR_OIDC_AUDIENCE and PERSISTOR_OIDC_EMAIL"
+            );
+        }
+        if settings.oidc.is_some() && settings.on_cloud_run {
+            tracing::warn!(
+                "PERSISTOR_OIDC_AUDIENCE and PERSISTOR_OIDC_EMAIL are set on Cloud Run: where its IAM verifies tokens it removes their signatures, and every push is refused \
+                 here. Unset them there; whether a service that everybody may call gets whole tokens was never tried"
             );
         }
 
         let persist = Persist::new(writer, settings.layout.clone(), settings.record, settings.serve.write_timeout);
         let intake = Intake::new(settings.serve.max_body, Budget::new(settings.serve.memory));
-        let app = Arc::new(App::new(persist, settings.push, settings.stream, intake));
+        let app = App::new(persist, settings.push, settings.stream, intake);
+        #[cfg(feature = "oidc")]
+        let app = match &settings.oidc {
+            Some(oidc) => app.asking(Verifier::new(oidc)?),
+            None => app,
+        };
+        let app = Arc::new(app);
         let first = app.clone();
         tokio::spawn(async move {
             if let Err(error) = first.persist().write_layout().await {

@@ -1,6 +1,7 @@
 //! What this function is told at start, resolved once.
 
 use crate::archive;
+use crate::oidc_settings::OidcSettings;
 use persistor_core::{Layout, Location, RecordPlace, Stream, Template};
 use persistor_serve::{Decoded, Environment, Faults, Function, Resolver, ServeSettings, one_of};
 
@@ -32,6 +33,8 @@ pub struct Settings {
     pub record: RecordPlace,
     /// The form of a push.
     pub push: Push,
+    /// Whose pushes are taken; none where that is decided in front of the program.
+    pub oidc: Option<OidcSettings>,
 }
 
 impl Settings {
@@ -53,6 +56,7 @@ impl Settings {
         let push = resolver.value("PERSISTOR_PUSH", |text| {
             one_of(&["wrapped", "unwrapped"])(text).map(|text| if text == "unwrapped" { Push::Unwrapped } else { Push::Wrapped })
         });
+        let oidc = OidcSettings::resolve(&mut resolver, environment);
         let crowded = serve.as_ref().filter(|serve| serve.memory < Decoded::Yes.beside(serve.max_body));
         let crowded = crowded.map(|serve| {
             let needed = Decoded::Yes.beside(serve.max_body);
@@ -74,11 +78,12 @@ impl Settings {
                 layout: Layout::new(template?),
                 record: record?,
                 push: push?,
+                oidc,
             })
         })();
         let mut warnings = resolver.finish()?;
         warnings.extend(crowded);
-        // Every setting but the stream has a default, so without a fault there is nothing missing.
+        // Every setting that is needed has a default, so without a fault there is nothing missing.
         Ok((settings.expect("a value or a fault for each setting"), warnings))
     }
 }

@@ -114,3 +114,29 @@ async fn a_write_that_outlives_its_request_keeps_its_part_of_the_memory() {
     writer.0.lock().expect("no panic").clear();
     assert_eq!(budget.in_flight(), 0);
 }
+
+#[cfg(feature = "oidc")]
+#[tokio::test]
+async fn nothing_is_read_of_the_body_of_a_caller_who_is_refused() {
+    use persistor_gcp_function::{OidcSettings, Verifier};
+    let settings = OidcSettings {
+        audience: "https://archive.example.com".to_owned(),
+        email: "push@my-project.iam.gserviceaccount.com".to_owned(),
+        keys: "http://127.0.0.1:9/certs".to_owned(),
+    };
+    let persist = Persist::new(Arc::new(MemoryStore::new()), Layout::default(), RecordPlace::Auto, Duration::from_secs(8));
+    let app = App::new(persist, Push::Wrapped, None, Intake::new(1 << 20, Budget::new(1 << 20)));
+    let router = Arc::new(app.asking(Verifier::new(&settings).expect("a client"))).router(Ready::new());
+    for (authorization, status) in
+        [(None, 401), (Some("Bearer a.b.c"), 401), (Some("Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ.e30.AA"), 503)]
+    {
+        let mut request = Request::post("/orders");
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
+        let body = http_body_util::Full::new(Bytes::from_static(PUSH.as_bytes()));
+        let body = Body::new(body.map_frame(|_| panic!("the body is read")));
+        let response = router.clone().oneshot(request.body(body).expect("a request")).await.expect("infallible");
+        assert_eq!(response.status().as_u16(), status, "{authorization:?}");
+    }
+}

@@ -97,6 +97,27 @@ pub const SETTINGS: &[Setting] = &[
     ),
     literal("PERSISTOR_RECORD", "`auto` or `always` (a `.record` blob for every message)", "auto", "auto"),
     literal("PERSISTOR_PUSH", "`wrapped` or `unwrapped`", "wrapped", "wrapped").of(Function::Gcp),
+    described(
+        "PERSISTOR_OIDC_AUDIENCE",
+        "the audience that the token of every push must have; with `PERSISTOR_OIDC_EMAIL`, or neither",
+        "none: who may push is decided before the program",
+        "https://archive.example.com/orders",
+    )
+    .of(Function::Gcp),
+    described(
+        "PERSISTOR_OIDC_EMAIL",
+        "the service account whose token every push must have",
+        "none",
+        "persistor-push@my-project.iam.gserviceaccount.com",
+    )
+    .of(Function::Gcp),
+    literal(
+        "PERSISTOR_OIDC_KEYS",
+        "where the keys are that these tokens are verified with",
+        "https://www.googleapis.com/oauth2/v3/certs",
+        "https://www.googleapis.com/oauth2/v3/certs",
+    )
+    .of(Function::Gcp),
     literal("PERSISTOR_MAX_BODY", "largest request body", "32MiB", "32MiB").on_azure("144MiB"),
     literal("PERSISTOR_MEMORY", "bytes in flight", "256MiB", "256MiB").on_azure("512MiB"),
     literal("PERSISTOR_WRITE_TIMEOUT", "total time for one durable write, retries included", "8s", "8s"),

@@ -6,11 +6,14 @@ use persistor_tests::program::Setup;
 use persistor_tests::{ports, scratch};
 
 /// Every setting but the port, each with a value that it cannot have.
-const WRONG: [(&str, &str); 9] = [
+const WRONG: [(&str, &str); 12] = [
     ("PERSISTOR_ARCHIVE", "s3://not-in-this-version"),
     ("PERSISTOR_KEY_TEMPLATE", "{stream}/{id}"),
     ("PERSISTOR_RECORD", "sometimes"),
     ("PERSISTOR_PUSH", "guess"),
+    ("PERSISTOR_OIDC_AUDIENCE", "two words"),
+    ("PERSISTOR_OIDC_EMAIL", "nobody"),
+    ("PERSISTOR_OIDC_KEYS", "http://keys.example.com/certs"),
     ("PERSISTOR_MAX_BODY", "large"),
     ("PERSISTOR_MEMORY", "0"),
     ("PERSISTOR_WRITE_TIMEOUT", "8"),

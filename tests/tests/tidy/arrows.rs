@@ -74,8 +74,8 @@ const ABSENT: [(&str, &[&str], &str); 5] = [
     ("persistor-serve", &["persistor-core", "clap"], "serve knows no messages"),
     (
         "persistor-gcp-function",
-        &["indicatif", "clap", "google-cloud-pubsub", "persistor-recover"],
-        "a function links no command line, no publisher and no replay",
+        &["indicatif", "clap", "google-cloud-pubsub", "persistor-recover", "rsa"],
+        "a function links no command line, no publisher, no replay, and one cryptography",
     ),
     (
         "persistor-azure-function",
