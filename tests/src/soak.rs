@@ -20,6 +20,7 @@ mod trouble;
 
 use std::path::PathBuf;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use account::{Account, table};
 use load::Load;
@@ -75,6 +76,8 @@ pub struct Leg {
 pub struct Soak {
     pub seed: u64,
     pub legs: Vec<Leg>,
+    /// No round begins after this time.
+    pub limit: Option<Duration>,
 }
 
 /// What came of it.
@@ -117,10 +120,14 @@ impl Leg {
         }
     }
 
-    fn run(self, seed: u64, kept: &mut Vec<PathBuf>) -> Option<Account> {
-        let mut account = Account::default();
+    fn run(self, seed: u64, limit: Option<Duration>, kept: &mut Vec<PathBuf>) -> Option<Account> {
+        let (start, mut account) = (Instant::now(), Account::default());
         let rounds = self.messages.div_ceil(self.round());
         for round in 0..rounds {
+            if limit.is_some_and(|limit| start.elapsed() > limit) {
+                eprintln!("{}: the time is up after {round} of {rounds} rounds", self.name());
+                break;
+            }
             let own = Random::of(&[seed, self.way as u64, self.store as u64, round as u64]).number();
             let (first, last) = (self.messages * round / rounds, self.messages * (round + 1) / rounds);
             let site = Site::new(self.store)?;
@@ -142,14 +149,19 @@ impl Leg {
                 }
             }
             account.add(of_round);
-            eprintln!("{}: round {} of {rounds}, {} messages, {:.0?}", self.name(), round + 1, account.sent, account.time);
+            let (name, Account { sent, acknowledged, redelivered, time, .. }) = (self.name(), &account);
+            let wrong: usize = account.verdict.faults().iter().map(|(_, lines)| lines.len()).sum();
+            eprintln!(
+                "{name}: round {} of {rounds}: {sent} sent, {acknowledged} acknowledged, {redelivered} redelivered, {wrong} wrong, {time:.0?}",
+                round + 1
+            );
         }
         Some(account)
     }
 }
 
 /// What `tests/soak` takes.
-const USAGE: &str = "tests/soak N [--google] [--emulator] [--azure] [--store folder|bucket|container]";
+const USAGE: &str = "tests/soak N [--google] [--emulator] [--azure] [--store folder|bucket|container] [--minutes M]";
 
 impl Soak {
     /// What the words behind `tests/soak` ask for: of `N`, all are pushed by senders of our own, four fifths of them into a folder and the others into a bucket; a tenth as
@@ -159,7 +171,8 @@ impl Soak {
     /// # Errors
     /// Where the words ask for nothing that there is; with the usage.
     pub fn parse(words: &[&str], seed: u64) -> Result<Self, String> {
-        let (mut total, mut paths, mut only) = (None, Vec::new(), None);
+        let (mut total, mut paths, mut only, mut limit) = (None, Vec::new(), None, None);
+        let number = |word: &str| word.replace('_', "").parse::<usize>().map_err(|_| format!("`{word}`: {USAGE}"));
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match *word {
@@ -172,10 +185,11 @@ impl Soak {
                         other => return Err(format!("no store {other:?}: {USAGE}")),
                     });
                 }
-                number => total = Some(number.replace('_', "").parse().map_err(|_| format!("`{number}`: {USAGE}"))?),
+                "--minutes" => limit = Some(Duration::from_secs(60 * number(words.next().unwrap_or(&""))? as u64)),
+                word => total = Some(number(word)?),
             }
         }
-        let total: usize = total.ok_or(USAGE)?;
+        let total = total.ok_or(USAGE)?;
         let leg = |way, store, messages| Leg { way, store, messages };
         let asked = |path| paths.is_empty() || paths.contains(&path);
         let mut legs = Vec::new();
@@ -196,7 +210,7 @@ impl Soak {
             Some(fewest) if fewest < LEAST => {
                 Err(format!("a leg with {fewest} messages shows nothing, it needs {LEAST}: {USAGE}"))
             }
-            Some(_) => Ok(Self { seed, legs }),
+            Some(_) => Ok(Self { seed, legs, limit }),
         }
     }
 
@@ -209,7 +223,7 @@ impl Soak {
                 .map(|leg| {
                     scope.spawn(|| {
                         let mut kept = Vec::new();
-                        leg.run(self.seed, &mut kept).map(|account| ((*leg, account), kept))
+                        leg.run(self.seed, self.limit, &mut kept).map(|account| ((*leg, account), kept))
                     })
                 })
                 .collect();
@@ -243,8 +257,8 @@ impl Outcome {
     /// If a kind of fault that a leg can have never struck there, or nothing came again that was acknowledged.
     pub fn assert_every_fault_struck(&self) {
         for (leg, account) in &self.legs {
-            let never: Vec<_> =
-                leg.faults().into_iter().filter(|fault| !account.faults.get(fault).is_some_and(|count| *count > 0)).collect();
+            let struck = |fault: &Fault| account.faults.get(fault).is_some_and(|count| *count > 0);
+            let never: Vec<_> = leg.faults().into_iter().filter(|fault| !struck(fault)).collect();
             assert!(never.is_empty(), "{}: {never:?} never struck", leg.name());
             assert!(account.after_acknowledgement > 0, "{}: nothing acknowledged came again", leg.name());
         }
@@ -262,10 +276,18 @@ mod tests {
         };
         let named = |legs: &[(&str, usize)]| Ok(legs.iter().map(|(name, messages)| ((*name).to_owned(), *messages)).collect());
         assert_eq!(legs(&["1_000_000", "--google"]), named(&[("pushes folder", 800_000), ("pushes bucket", 200_000)]));
+        assert_eq!(Soak::parse(&["20000", "--minutes", "5"], 1).map(|soak| soak.limit), Ok(Some(Duration::from_secs(300))));
         assert_eq!(legs(&["20000", "--emulator", "--store", "bucket"]), named(&[("emulator bucket", 1000)]));
         let sum = legs(&["20000"]).map(|legs| legs.iter().map(|(_, messages)| messages).sum());
         assert_eq!(sum, Ok(20_000 + 2_000 + 4_000));
-        for wrong in [&["1000"][..], &[], &["x"], &["20000", "--store", "disk"], &["20000", "--azure", "--store", "bucket"]] {
+        for wrong in [
+            &["1000"][..],
+            &[],
+            &["x"],
+            &["20000", "--minutes"],
+            &["20000", "--store", "disk"],
+            &["20000", "--azure", "--store", "bucket"],
+        ] {
             assert!(legs(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -56,7 +56,7 @@ impl Verdict {
             }
         }
         let unknown = blobs.into_values().flatten().map(String::clone);
-        verdict.never_sent = unknown.chain(damaged.into_iter().map(String::clone)).collect();
+        verdict.never_sent = unknown.chain(damaged.into_iter().cloned()).collect();
         verdict.never_sent.extend(archive.rejected.keys().cloned());
         let counted = archive.misplaced.len() + archive.damaged.len();
         if archive.layouts != 1 || archive.faults.len() > counted {

@@ -138,7 +138,7 @@ fn every_event_of_event_grid_is_stored_once_as_the_host_wrote_it() {
         }
         let archive = place.read_sound();
         let stored = archive.by_id();
-        let expected: Vec<_> = events.iter().map(|event| event_grid::expected(one, event)).collect();
+        let expected: Vec<_> = events.iter().map(|event| event_grid::expected(&one, event)).collect();
         let ids: BTreeSet<_> = expected.iter().map(|expected| expected.id.as_str()).collect();
         assert_eq!(stored.keys().copied().collect::<BTreeSet<_>>(), ids);
         expected.iter().for_each(|expected| expected.assert_same(stored[expected.id.as_str()]));
