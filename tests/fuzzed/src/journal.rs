@@ -100,7 +100,7 @@ fn begin(bytes: &[u8]) -> Option<Begin> {
     let lines = bytes.split(|byte| *byte == b'\n');
     lines
         .filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok()?.get_mut("begin").map(serde_json::Value::take))
-        .last()
+        .next_back()
         .and_then(|begin| serde_json::from_value(begin).ok())
 }
 

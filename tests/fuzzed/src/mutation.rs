@@ -64,7 +64,7 @@ pub fn json(data: &mut [u8], size: usize, seed: u32) -> usize {
         2 => replace(&document, &texts, |_, numbers| encoded(numbers), &mut numbers),
         3 => replace(&document, &texts, |text, _| in_a_string(text), &mut numbers),
         4 => doubled(&document, &texts, &mut numbers),
-        5 => replace(&document, &texts, |text, numbers| nested(text, numbers), &mut numbers),
+        5 => replace(&document, &texts, nested, &mut numbers),
         6 => swapped(&document, &texts, &mut numbers),
         _ => spread(&document, &texts, &mut numbers),
     };

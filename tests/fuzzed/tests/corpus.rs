@@ -4,7 +4,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use persistor_fuzzed::{TARGETS, Target};
+use persistor_fuzzed::{TARGETS, Target, seeds};
 
 /// A folder of `tests/fuzz`.
 fn folder(name: &str) -> PathBuf {
@@ -25,6 +25,17 @@ fn broken(target: Target, files: &[PathBuf]) -> Vec<PathBuf> {
         catch_unwind(AssertUnwindSafe(|| target(&input))).is_err()
     };
     files.iter().filter(breaks).cloned().collect()
+}
+
+#[test]
+fn no_fixture_breaks_a_promise() {
+    for (name, target) in TARGETS {
+        let seeds = seeds(name);
+        assert!(seeds.len() >= 2, "{name} has {} seeds", seeds.len());
+        for (_, seed) in seeds {
+            target(&seed);
+        }
+    }
 }
 
 #[test]
