@@ -84,16 +84,19 @@ impl<'a> Place<'a> {
     /// Every blob with what would be another one if it were made again.
     pub fn snapshot(&self) -> BTreeMap<String, String> {
         match &self.0 {
-            Kind::Folder(folder) => {
-                let mut files = BTreeMap::new();
-                walk(&folder.path().join("archive"), &mut files);
-                files
-            }
+            Kind::Folder(folder) => made(&folder.path().join("archive")),
             Kind::Container { azurite, container, .. } => {
                 azurite.items(container, PREFIX).into_iter().map(|item| (item.name, item.etag)).collect()
             }
         }
     }
+}
+
+/// Every blob of an archive in a folder, with what would be another one if it were made or written again.
+pub(crate) fn made(root: &Path) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    walk(root, &mut files);
+    files
 }
 
 fn walk(folder: &Path, files: &mut BTreeMap<String, String>) {

@@ -53,11 +53,11 @@ fn the_judge_finds_what_is_wrong() {
         verdict.faults().map(|(_, lines)| lines.len())
     };
     let [lost, altered, doubled, never_sent, never_acknowledged] = [0, 1, 2, 3, 4].map(|kind| {
-        let mut expected = [0; 6];
+        let mut expected = [0; 7];
         expected[kind] = 1;
         expected
     });
-    assert_eq!(judge(MESSAGES, MESSAGES), [0; 6]);
+    assert_eq!(judge(MESSAGES, MESSAGES), [0; 7]);
     assert_eq!(judge(MESSAGES - 1, MESSAGES), never_sent);
     assert_eq!(judge(MESSAGES, MESSAGES - 1), never_acknowledged);
 
@@ -65,14 +65,14 @@ fn the_judge_finds_what_is_wrong() {
     let long = (0..MESSAGES).find(|number| load.push(*number).1.payload.len() > 100).expect("one is long");
     let (payload, record) = (root.join(key(long)), root.join(key(long) + ".record"));
     let (bytes, text) = (fs::read(&payload).expect("it is stored"), fs::read(&record).expect("it is stored"));
-    let spoil = |expected: [usize; 6], spoil: &dyn Fn()| {
+    let spoil = |expected: [usize; 7], spoil: &dyn Fn()| {
         spoil();
         assert_eq!(judge(MESSAGES, MESSAGES), expected);
         fs::write(&payload, &bytes).and_then(|()| fs::write(&record, &text)).expect("our own files");
-        assert_eq!(judge(MESSAGES, MESSAGES), [0; 6]);
+        assert_eq!(judge(MESSAGES, MESSAGES), [0; 7]);
     };
     let remove = |path: &PathBuf| fs::remove_file(path).expect("our own file");
-    spoil([1, 0, 0, 0, 0, 1], &|| remove(&payload));
+    spoil([1, 0, 0, 0, 0, 1, 0], &|| remove(&payload));
     spoil(lost, &|| [&payload, &record].into_iter().for_each(remove));
     spoil(altered, &|| remove(&record));
     spoil(altered, &|| fs::write(&payload, &bytes[1..]).expect("our own file"));

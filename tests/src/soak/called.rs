@@ -100,7 +100,7 @@ pub(super) fn round(load: Load, site: &Site, events: &[Event], cardinality: Card
     let entity = Entity::new(Rules { lock: LOCK, max_delivery_count: u32::MAX, pace: Pace::REAL, first_sequence: FIRST });
     entity.lose_completions(load.seed, LOST_COMPLETIONS);
     entity.send((0..load.count).map(|number| load.message(number)));
-    let options = Options { max_auto_lock_renewal: Duration::ZERO, ..Options::default() };
+    let options = Options { max_auto_lock_renewal: Duration::ZERO, max_concurrent_calls: site.senders(), ..Options::default() };
     let form = if load.seed.is_multiple_of(2) { Form::Doubled } else { Form::Plain };
     let listener =
         Listener { host: &worker.host, entity: &entity, binding: binding.clone(), namespace: NAMESPACE, form, options };
@@ -109,17 +109,15 @@ pub(super) fn round(load: Load, site: &Site, events: &[Event], cardinality: Card
     let over = OnceLock::new();
     // In batches, three instances take turns; one by one, there are as many as are called at once.
     let instances = if cardinality == Cardinality::One { 1 } else { 3 };
-    let faults = thread::scope(|scope| {
-        for _ in 0..instances {
-            scope.spawn(|| {
-                listener.listen(|| over.get().is_some_and(|since: &Instant| entity.is_empty() || since.elapsed() > HOPELESS))
-            });
-        }
-        let faults = trouble::make(events, &queue, &worker, site);
+    let enough = || over.get().is_some_and(|since: &Instant| entity.is_empty() || since.elapsed() > HOPELESS);
+    let (faults, before) = thread::scope(|scope| {
+        let begin = || (0..instances).for_each(|_| drop(scope.spawn(|| listener.listen(enough))));
+        let faults = trouble::make(events, &queue, &worker, site, &begin);
+        let before = site.made();
         // Much later, some come again that were settled long ago.
         queue.redeliver(load.count / 20);
         over.get_or_init(Instant::now);
-        faults
+        (faults, before)
     });
     worker.host.assert_no_faults();
     let counts = entity.counts();
@@ -127,7 +125,8 @@ pub(super) fn round(load: Load, site: &Site, events: &[Event], cardinality: Card
     let sent = entity.all().into_iter().map(|(sequence, (message, enqueued)): (i64, (Arc<_>, _))| {
         (expected(&binding, NAMESPACE, sequence, &message, enqueued), succeeded.contains(&sequence))
     });
-    let verdict = Verdict::of(&site.read(), sent);
+    let mut verdict = Verdict::of(&site.read(), sent);
+    verdict.compare(&before, &site.made());
     Account {
         sent: load.count,
         acknowledged: succeeded.len(),
@@ -162,13 +161,12 @@ impl Traffic for Queue<'_> {
     }
 
     fn keep_up(&self) {
-        if self.entity.count() < 50 {
-            self.redeliver(50);
+        if self.entity.count() < 100 {
+            self.redeliver(100);
         }
     }
 
-    fn lose_replies(&self, count: usize) -> bool {
+    fn lose_replies(&self, count: usize) {
         self.host.lose_replies(count);
-        true
     }
 }

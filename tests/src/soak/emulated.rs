@@ -43,14 +43,19 @@ pub(super) fn round(load: Load, site: &Site, events: &[Event]) -> Option<Account
     let subscription = pubsub.create_push("archive", &topic, &witness.url(STREAM), DEADLINE_SECONDS);
     let began = SystemTime::now() - Duration::from_secs(5);
     let broker = Broker { witness: &witness, pubsub: &pubsub, subscription: &subscription, began, last: Mutex::new((0, start)) };
-    let (ids, faults) = thread::scope(|scope| {
-        let publishing = scope.spawn(|| pubsub.publish(&topic, (0..load.count).map(|number| load.publication(number))));
-        let faults = trouble::make(events, &broker, &handler, site);
-        (publishing.join().expect("publishing does not panic"), faults)
+    let ids = Mutex::new(Vec::new());
+    let faults = thread::scope(|scope| {
+        let publish = || {
+            let publications = (0..load.count).map(|number| load.publication(number));
+            *ids.lock().expect("no thread panics with it") = pubsub.publish(&topic, publications);
+        };
+        trouble::make(events, &broker, &handler, site, &|| drop(scope.spawn(publish)))
     });
+    let ids = ids.into_inner().expect("no thread panics with it");
     let numbers: BTreeMap<_, _> = ids.iter().cloned().zip(0..).collect();
     assert_eq!(numbers.len(), load.count, "the broker gave an id twice, or not to all");
     let all: BTreeSet<_> = numbers.keys().cloned().collect();
+    let before = site.made();
     if witness.all_acknowledged(&all, 0) {
         // Acknowledged, every one comes again.
         let mark = witness.mark();
@@ -73,7 +78,8 @@ pub(super) fn round(load: Load, site: &Site, events: &[Event]) -> Option<Account
         let expected = Expected::published(id, &time(id), load.publication(*number), STREAM, &subscription);
         (expected, acknowledged.contains(id.as_str()))
     });
-    let verdict = Verdict::of(&site.read(), sent);
+    let mut verdict = Verdict::of(&site.read(), sent);
+    verdict.compare(&before, &site.made());
     Some(Account {
         sent: load.count,
         acknowledged: acknowledged.len(),
@@ -107,8 +113,7 @@ impl Traffic for Broker<'_> {
         }
     }
 
-    fn lose_replies(&self, count: usize) -> bool {
+    fn lose_replies(&self, count: usize) {
         self.witness.lose_replies(count);
-        true
     }
 }

@@ -47,18 +47,20 @@ pub(super) fn hub(load: Load, site: &Site, events: &[Event]) -> Account {
     let listener =
         Listener { host, hub: &hub, binding: listened, namespace: NAMESPACE, form, retry: RETRY, max_event_batch_size: 8 };
     let over = AtomicBool::new(false);
-    let faults = thread::scope(|scope| {
-        scope.spawn(|| {
+    let (faults, before) = thread::scope(|scope| {
+        let read = || {
             let mut last = false;
             while !last {
                 last = over.load(Ordering::SeqCst);
                 hub.rewind();
                 listener.drain();
             }
-        });
-        let faults = trouble::make(events, &Reading { host, hub: &hub }, &worker, site);
+        };
+        let begin = || drop(scope.spawn(read));
+        let faults = trouble::make(events, &Reading { host, hub: &hub }, &worker, site, &begin);
+        let before = site.made();
         over.store(true, Ordering::SeqCst);
-        faults
+        (faults, before)
     });
     host.assert_no_faults();
     let counts = hub.counts();
@@ -67,13 +69,15 @@ pub(super) fn hub(load: Load, site: &Site, events: &[Event]) -> Account {
         hub.has_succeeded(partition, event.sequence)
     };
     let sent = hub.events().map(|pair| (event_hubs::expected(&binding, NAMESPACE, &pair.0, pair.1), succeeded(&pair)));
+    let mut verdict = Verdict::of(&site.read(), sent);
+    verdict.compare(&before, &site.made());
     Account {
         sent: load.count,
         acknowledged: hub.events().filter(succeeded).count(),
         redelivered: counts.delivered - load.count,
         after_acknowledgement: counts.after_success,
         faults,
-        verdict: Verdict::of(&site.read(), sent),
+        verdict,
         peak_memory: worker.peak_memory(),
         time: start.elapsed(),
     }
@@ -90,9 +94,8 @@ impl Traffic for Reading<'_> {
 
     fn keep_up(&self) {}
 
-    fn lose_replies(&self, count: usize) -> bool {
+    fn lose_replies(&self, count: usize) {
         self.host.lose_replies(count);
-        true
     }
 }
 
@@ -112,27 +115,27 @@ pub(super) fn grid(load: Load, site: &Site, events: &[Event]) -> Account {
     let deliveries = load.count.div_ceil(TOGETHER);
     let broker = Broker::new(Queue::new(load.seed, (0..deliveries).map(|delivery| numbers(delivery).len())));
     let event = |number| event_grid::event_of(number, &mut load.random(number));
-    let faults = thread::scope(|scope| {
-        for _ in 0..SENDERS {
-            scope.spawn(|| {
-                broker.send(|delivery, _| webhook.deliver(&numbers(delivery).map(event).collect::<Vec<Json>>()) == 202);
-            });
-        }
-        let faults = trouble::make(events, &Calling { host, broker: &broker }, &worker, site);
+    let deliver = |delivery, _| webhook.deliver(&numbers(delivery).map(event).collect::<Vec<Json>>()) == 202;
+    let (faults, before) = thread::scope(|scope| {
+        let begin = || (0..SENDERS).for_each(|_| drop(scope.spawn(|| broker.send(&deliver))));
+        let faults = trouble::make(events, &Calling { host, broker: &broker }, &worker, site, &begin);
+        let before = site.made();
         broker.queue().heal();
-        faults
+        (faults, before)
     });
     host.assert_no_faults();
     let queue = broker.queue();
     let sent =
         (0..load.count).map(|number| (event_grid::expected(&binding, &event(number)), queue.is_acknowledged(number / TOGETHER)));
+    let mut verdict = Verdict::of(&site.read(), sent);
+    verdict.compare(&before, &site.made());
     Account {
         sent: load.count,
         acknowledged: queue.counts.acknowledged,
         redelivered: queue.counts.redelivered,
         after_acknowledgement: queue.counts.after_acknowledgement,
         faults,
-        verdict: Verdict::of(&site.read(), sent),
+        verdict,
         peak_memory: worker.peak_memory(),
         time: start.elapsed(),
     }
@@ -149,8 +152,7 @@ impl Traffic for Calling<'_> {
 
     fn keep_up(&self) {}
 
-    fn lose_replies(&self, count: usize) -> bool {
+    fn lose_replies(&self, count: usize) {
         self.host.lose_replies(count);
-        true
     }
 }

@@ -20,6 +20,8 @@ pub struct Verdict {
     pub never_acknowledged: Vec<String>,
     /// Records without a payload: all is acknowledged, so there must be none.
     pub lone_records: Vec<String>,
+    /// Blobs that were there, and were written again by a later delivery.
+    pub made_again: Vec<String>,
     /// Names of temporary files: what kills leave, and no fault.
     pub temporary: usize,
 }
@@ -71,8 +73,14 @@ impl Verdict {
         verdict
     }
 
+    /// Takes in how the blobs were made, once before some deliveries and once after them.
+    pub fn compare(&mut self, before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) {
+        let changed = before.iter().filter(|(name, made)| after.get(*name) != Some(made));
+        self.made_again.extend(changed.map(|(name, _)| name.clone()));
+    }
+
     /// Every kind of what is wrong, by its name, with its lines.
-    pub fn faults(&self) -> [(&'static str, &Vec<String>); 6] {
+    pub fn faults(&self) -> [(&'static str, &Vec<String>); 7] {
         [
             ("lost", &self.lost),
             ("altered", &self.altered),
@@ -80,6 +88,7 @@ impl Verdict {
             ("never sent", &self.never_sent),
             ("never acknowledged", &self.never_acknowledged),
             ("record without payload", &self.lone_records),
+            ("made again", &self.made_again),
         ]
     }
 
@@ -96,6 +105,7 @@ impl Verdict {
         self.never_sent.extend(other.never_sent);
         self.never_acknowledged.extend(other.never_acknowledged);
         self.lone_records.extend(other.lone_records);
+        self.made_again.extend(other.made_again);
         self.temporary += other.temporary;
     }
 }

@@ -21,11 +21,10 @@ use crate::program::{Program, Setup};
 use crate::random::Random;
 use crate::witness::is_acknowledgement;
 
-const SENDERS: usize = 24;
 /// Longer than any fault lasts.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The program's time for a write: short, so that what hangs is refused soon.
-pub(super) const WRITE_TIMEOUT: &str = "2s";
+pub(super) const WRITE_TIMEOUT: &str = "3s";
 
 /// The push handler that runs, and is started again wherever it was ended.
 #[derive(Debug)]
@@ -103,22 +102,29 @@ pub(super) fn round(load: Load, site: &Site, events: &[Event]) -> Account {
         broker: Broker::new(Queue::new(load.seed, (0..load.count).map(|_| 1))),
         faults: Mutex::default(),
     };
-    let mut faults = thread::scope(|scope| {
-        for _ in 0..SENDERS {
-            scope.spawn(|| {
-                let mut connection = None;
-                senders.broker.send(|number, delivery| senders.deliver(number, delivery, &mut connection).unwrap_or_default());
-            });
-        }
-        let faults = trouble::make(events, &senders, &handler, site);
+    let (mut faults, before) = thread::scope(|scope| {
+        let begin = || {
+            for _ in 0..site.senders() {
+                scope.spawn(|| {
+                    let mut connection = None;
+                    senders
+                        .broker
+                        .send(|number, delivery| senders.deliver(number, delivery, &mut connection).unwrap_or_default());
+                });
+            }
+        };
+        let faults = trouble::make(events, &senders, &handler, site, &begin);
+        let before = site.made();
         senders.broker.queue().heal();
-        faults
+        (faults, before)
     });
     for (fault, count) in senders.faults.lock().expect("no thread panics with it").iter() {
         *faults.entry(*fault).or_default() += count;
     }
     let queue = senders.broker.queue();
     let sent = (0..load.count).map(|number| (load.expected_push(number), queue.is_acknowledged(number)));
+    let mut verdict = Verdict::of(&site.read(), sent);
+    verdict.compare(&before, &site.made());
     let peak_memory = handler.peak_memory();
     Account {
         sent: load.count,
@@ -126,7 +132,7 @@ pub(super) fn round(load: Load, site: &Site, events: &[Event]) -> Account {
         redelivered: queue.counts.redelivered,
         after_acknowledgement: queue.counts.after_acknowledgement,
         faults,
-        verdict: Verdict::of(&site.read(), sent),
+        verdict,
         peak_memory,
         time: start.elapsed(),
     }
@@ -142,6 +148,10 @@ impl Traffic for Senders {
     }
 
     fn keep_up(&self) {}
+
+    fn lose_replies(&self, count: usize) {
+        unreachable!("{count} replies: they are lost push by push");
+    }
 }
 
 impl Senders {

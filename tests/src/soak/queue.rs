@@ -60,7 +60,7 @@ pub(super) struct Broker(Mutex<Queue>);
 
 /// A message that fails so often when nothing is wrong any more is given up.
 const HOPELESS: u32 = 40;
-/// Due behind everything else.
+/// Due behind everything else, the faults too.
 const MUCH_LATER: usize = usize::MAX;
 
 impl Queue {
@@ -90,7 +90,7 @@ impl Queue {
     }
 
     pub(super) fn next(&mut self) -> Next {
-        let due = self.again.peek().map(|Reverse((due, _))| *due);
+        let due = self.again.peek().map(|Reverse((due, _))| *due).filter(|due| *due != MUCH_LATER || !self.faults);
         let number = if due.is_some_and(|due| due <= self.counts.deliveries) {
             self.pop()
         } else if self.fresh < self.messages.len() {

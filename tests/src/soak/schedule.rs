@@ -112,13 +112,13 @@ pub fn schedule(seed: u64, kinds: &[Fault], messages: usize) -> Vec<Event> {
     for last in (1..faults.len()).rev() {
         faults.swap(last, random.between(0, last));
     }
-    // A full disk needs messages that are not stored yet.
+    // A full disk needs messages that are not stored yet: it is the first.
     faults.sort_by_key(|fault| *fault != Fault::DiskFull);
     let rest = (messages / SPACING).saturating_sub(faults.len());
     faults.extend((0..rest).map(|_| *random.pick(kinds)));
     let spacing = messages * 9 / 10 / faults.len().max(1);
     let event = |(number, fault): (usize, Fault)| Event {
-        at: number * spacing + random.between(0, spacing / 2),
+        at: if number == 0 { 0 } else { number * spacing + random.between(0, spacing / 2) },
         fault,
         times: random.between(3, 30),
         after: random.between(0, 2500) as u64,

@@ -1,5 +1,6 @@
 //! Where the archive of a soak is, with the faults that can be made between it and the program: a folder on a disk of its own, a bucket, or a container.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -16,8 +17,10 @@ use crate::blob_double;
 use crate::fake_storage::FakeStorage;
 use crate::http::Answer;
 use crate::mounts::Mount;
+use crate::place;
+
 use crate::program::Setup;
-use crate::proxy::{Direction, Kind as Break, Proxy};
+use crate::proxy::{Direction, Fault as Break, Kind as Way, Proxy};
 use crate::scratch;
 use crate::storage_double;
 use crate::store_gate::{Fate, StoreGate};
@@ -95,6 +98,11 @@ impl Site {
         }
     }
 
+    /// How many messages are on their way to it at once. An emulator that is asked for more than it can do falls behind, is asked again, and falls behind further.
+    pub fn senders(&self) -> usize {
+        if matches!(self.0, Kind::Folder { .. }) { 24 } else { 8 }
+    }
+
     /// As `PERSISTOR_ARCHIVE`.
     pub fn archive(&self) -> PathBuf {
         let prefix = PREFIX.trim_end_matches('/');
@@ -125,17 +133,30 @@ impl Site {
         }
     }
 
+    /// Every blob with what would be another one if it were made or written again.
+    pub fn made(&self) -> BTreeMap<String, String> {
+        match &self.0 {
+            Kind::Folder { folder, .. } => place::made(&folder.path().join(NAME)),
+            Kind::Bucket { fake, .. } => {
+                fake.objects(NAME, PREFIX).into_iter().map(|object| (object.name, object.generation)).collect()
+            }
+            Kind::Container { azurite, .. } => {
+                azurite.items(NAME, PREFIX).into_iter().map(|item| (item.name, item.etag)).collect()
+            }
+        }
+    }
+
     /// Makes a fault, keeps it up until it has struck as often as it is to, ends it, and says how often it struck. `refused` counts the deliveries that were not
     /// acknowledged; `meanwhile` is done in the midst of it.
     pub fn make(&self, event: &Event, refused: &dyn Fn() -> usize, meanwhile: &dyn Fn()) -> usize {
         match &self.0 {
-            Kind::Folder { disk, .. } => disk.as_ref().map_or(0, |disk| fill(disk, event, refused)),
+            Kind::Folder { disk, .. } => disk.as_ref().map_or(0, |disk| fill(disk, event, refused, meanwhile)),
             Kind::Bucket { line, fake } => {
                 let answer = |status: u16| {
                     let name = if status == 503 { "503-html".to_owned() } else { status.to_string() };
                     storage_double::Reply::fixture(&name).answer()
                 };
-                line.make(event, &answer, &|stop| if stop { fake.pause() } else { fake.go_on() }, meanwhile)
+                line.make(event, &answer, &|stop| if stop { fake.pause() } else { fake.go_on() }, refused, meanwhile)
             }
             Kind::Container { line, azurite } => {
                 let answer = |status: u16| {
@@ -146,7 +167,7 @@ impl Site {
                     };
                     blob_double::Reply::fixture(name).answer()
                 };
-                line.make(event, &answer, &|stop| if stop { azurite.pause() } else { azurite.go_on() }, meanwhile)
+                line.make(event, &answer, &|stop| if stop { azurite.pause() } else { azurite.go_on() }, refused, meanwhile)
             }
         }
     }
@@ -178,32 +199,40 @@ impl Site {
 }
 
 /// Fills a disk until so many deliveries were refused.
-fn fill(disk: &Mount, event: &Event, refused: &dyn Fn() -> usize) -> usize {
+fn fill(disk: &Mount, event: &Event, refused: &dyn Fn() -> usize, meanwhile: &dyn Fn()) -> usize {
     let before = refused();
     // What is written meanwhile may be more than what was to be left.
     let full = (0..100).any(|_| disk.resize(disk.used() + LEFT));
     assert!(full, "the disk could not be filled");
-    wait(|| refused() >= before + event.times);
+    meanwhile();
+    wait(refused, || refused() >= before + event.times);
     let struck = refused() - before;
     assert!(disk.resize(DISK), "the disk could not be emptied");
     struck
 }
 
 impl Line {
-    fn make(&self, event: &Event, answer: &dyn Fn(u16) -> Answer, stop: &dyn Fn(bool), meanwhile: &dyn Fn()) -> usize {
-        let gate = |fate| self.gate(event, fate, meanwhile);
-        let proxy = |direction, after, kind| self.proxy(event, direction, after, kind, meanwhile);
+    fn make(
+        &self,
+        event: &Event,
+        answer: &dyn Fn(u16) -> Answer,
+        stop: &dyn Fn(bool),
+        refused: &dyn Fn() -> usize,
+        meanwhile: &dyn Fn(),
+    ) -> usize {
+        let gate = |fate| self.gate(event, fate, refused, meanwhile);
+        let proxy = |direction, after, kind| self.proxy(event, Break { direction, after, kind }, refused, meanwhile);
         // Longer than the program tries, or shorter.
-        let time = Duration::from_millis(200 + event.length * 3 / 2);
+        let time = Duration::from_millis(200 + event.length * 3);
         match event.fault {
             Fault::Answers(status) => gate(Fate::Answered(answer(status))),
             Fault::AnswersAfter(status) => gate(Fate::AnsweredAfter(answer(status))),
             Fault::StoreReplyLost => gate(Fate::ReplyLost),
             Fault::StoreHangs => gate(Fate::Hangs),
             Fault::StoreSlow => gate(Fate::Slow(Duration::from_millis(50 + event.length / 4))),
-            Fault::StoreRequestCut => proxy(Direction::Request, event.after, Break::Cut),
-            Fault::StoreReplyCut => proxy(Direction::Reply, event.after / 4, Break::Cut),
-            Fault::StoreStalls => proxy(Direction::Reply, event.after / 4, Break::Stall),
+            Fault::StoreRequestCut => proxy(Direction::Request, event.after, Way::Cut),
+            Fault::StoreReplyCut => proxy(Direction::Reply, event.after / 4, Way::Cut),
+            Fault::StoreStalls => proxy(Direction::Reply, event.after / 4, Way::Stall),
             Fault::StoreRefuses => {
                 self.proxy.refuse();
                 meanwhile();
@@ -222,31 +251,33 @@ impl Line {
         }
     }
 
-    fn gate(&self, event: &Event, fate: Fate, meanwhile: &dyn Fn()) -> usize {
+    fn gate(&self, event: &Event, fate: Fate, refused: &dyn Fn() -> usize, meanwhile: &dyn Fn()) -> usize {
         self.gate.arm(|request| ["POST", "PUT"].contains(&request.method.as_str()), event.times, fate);
-        wait(|| self.gate.struck() > 0);
-        meanwhile();
-        wait(|| self.gate.struck() >= event.times);
-        let struck = self.gate.struck();
-        self.gate.open();
-        struck
+        strikes(|| self.gate.struck(), event.times, refused, meanwhile, || self.gate.open())
     }
 
-    fn proxy(&self, event: &Event, direction: Direction, after: u64, kind: Break, meanwhile: &dyn Fn()) -> usize {
-        self.proxy.arm(crate::proxy::Fault { direction, after, kind }, event.times);
-        wait(|| self.proxy.struck() > 0);
-        meanwhile();
+    fn proxy(&self, event: &Event, fault: Break, refused: &dyn Fn() -> usize, meanwhile: &dyn Fn()) -> usize {
+        self.proxy.arm(fault, event.times);
         // Those who met it may be all that connect.
-        wait(|| self.proxy.struck() >= event.times.min(4));
-        let struck = self.proxy.struck();
-        self.proxy.disarm();
-        struck
+        strikes(|| self.proxy.struck(), event.times.min(4), refused, meanwhile, || self.proxy.disarm())
     }
 }
 
-fn wait(done: impl Fn() -> bool) {
+/// Waits until a fault has struck, does something, waits until it has struck so often, and ends it.
+fn strikes(struck: impl Fn() -> usize, times: usize, refused: &dyn Fn() -> usize, meanwhile: &dyn Fn(), end: impl Fn()) -> usize {
+    wait(refused, || struck() > 0);
+    meanwhile();
+    wait(refused, || struck() >= times);
+    let times = struck();
+    end();
+    times
+}
+
+/// Waits for something; that the refused are counted keeps the traffic up.
+fn wait(refused: &dyn Fn() -> usize, done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() && start.elapsed() < PATIENCE {
+        refused();
         thread::sleep(Duration::from_millis(2));
     }
 }

@@ -16,10 +16,8 @@ pub(super) trait Traffic {
     fn refused(&self) -> usize;
     /// Called again and again: whoever runs out of messages before the faults are over delivers some again.
     fn keep_up(&self);
-    /// Loses so many replies of the program on their way to the broker; false for who does that by itself.
-    fn lose_replies(&self, _count: usize) -> bool {
-        false
-    }
+    /// Loses so many of the next replies of the program on their way to the broker.
+    fn lose_replies(&self, count: usize);
 }
 
 /// A program that is treated badly.
@@ -32,46 +30,61 @@ pub(super) trait Function {
     fn stop(&self, time: Duration);
 }
 
-/// Makes all faults, and says how often each struck.
-pub(super) fn make(events: &[Event], traffic: &dyn Traffic, function: &dyn Function, site: &Site) -> BTreeMap<Fault, usize> {
+/// Makes all faults, and says how often each struck. `start` lets the traffic begin; where the first fault is a full disk, it is full before that.
+pub(super) fn make(
+    events: &[Event],
+    traffic: &dyn Traffic,
+    function: &dyn Function,
+    site: &Site,
+    start: &dyn Fn(),
+) -> BTreeMap<Fault, usize> {
     let mut struck = BTreeMap::new();
+    let mut held = events.first().is_some_and(|event| event.fault == Fault::DiskFull);
+    if !held {
+        start();
+    }
     for event in events {
         while traffic.deliveries() < event.at {
             traffic.keep_up();
             thread::sleep(Duration::from_millis(1));
         }
-        let mut count = |fault, times| *struck.entry(fault).or_insert(0) += times;
-        match event.fault {
+        let refused = || {
+            traffic.keep_up();
+            traffic.refused()
+        };
+        let meanwhile = || {
+            if held {
+                start();
+            }
+            if event.kills {
+                // Wherever it is then.
+                thread::sleep(Duration::from_millis(Random::new(event.at as u64).number() % 50));
+                function.kill();
+            }
+        };
+        let times = match event.fault {
             Fault::Killed => {
                 function.kill();
-                count(Fault::Killed, 1);
+                1
             }
             Fault::AskedToEnd => {
                 function.end();
-                count(Fault::AskedToEnd, 1);
+                1
             }
             Fault::Stopped => {
                 function.stop(Duration::from_millis(100 + event.length / 2));
-                count(Fault::Stopped, 1);
+                1
             }
-            Fault::ReplyLost => count(Fault::ReplyLost, if traffic.lose_replies(event.times) { event.times } else { 0 }),
-            _ => {
-                let refused = || {
-                    traffic.keep_up();
-                    traffic.refused()
-                };
-                let meanwhile = || {
-                    if event.kills {
-                        // Wherever it is then.
-                        thread::sleep(Duration::from_millis(Random::new(event.at as u64).number() % 50));
-                        function.kill();
-                    }
-                };
-                count(event.fault, site.make(event, &refused, &meanwhile));
-                if event.kills {
-                    count(Fault::Killed, 1);
-                }
+            Fault::ReplyLost => {
+                traffic.lose_replies(event.times);
+                event.times
             }
+            _ => site.make(event, &refused, &meanwhile),
+        };
+        held = false;
+        *struck.entry(event.fault).or_insert(0) += times;
+        if event.kills {
+            *struck.entry(Fault::Killed).or_insert(0) += 1;
         }
     }
     struck
