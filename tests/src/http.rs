@@ -60,6 +60,11 @@ impl Request {
         self.head().len() + self.wire_body().iter().map(Bytes::len).sum::<usize>()
     }
 
+    /// The whole request as it goes over the wire.
+    pub fn wire(&self) -> Vec<u8> {
+        [self.head(), self.wire_body().concat()].concat()
+    }
+
     /// The bytes before the body.
     fn head(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path).into_bytes();
@@ -145,6 +150,21 @@ impl Connection {
             left -= part.len();
         }
         Ok(())
+    }
+
+    /// Sends bytes as they are, whatever they mean.
+    pub fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.get_mut().write_all(bytes)
+    }
+
+    /// Another handle of the connection, to send on while something else reads.
+    pub fn writer(&self) -> io::Result<TcpStream> {
+        self.0.get_ref().try_clone()
+    }
+
+    /// The next reply, to whatever was sent; nothing if the peer has closed the connection.
+    pub fn next_answer(&mut self) -> io::Result<Option<Answer>> {
+        if self.0.fill_buf()?.is_empty() { Ok(None) } else { self.read_answer("").map(Some) }
     }
 
     fn send(&mut self, request: &Request, hold: impl FnOnce()) -> io::Result<()> {

@@ -18,7 +18,7 @@ use std::thread;
 use fixture::{Fixture, SECRET};
 
 /// The name of every refusal that a request alone can bring about. The others need a full memory or a store that fails.
-const ERRORS: [&str; 20] = [
+const ERRORS: [&str; 21] = [
     "bad-attributes",
     "bad-base64",
     "bad-id",
@@ -26,6 +26,7 @@ const ERRORS: [&str; 20] = [
     "bad-ordering-key",
     "bad-time",
     "body-too-large",
+    "coded-body",
     "conflicting-id",
     "conflicting-time",
     "duplicate-name",

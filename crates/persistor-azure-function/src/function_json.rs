@@ -4,6 +4,7 @@
 //! read without regard to case, as the host does.
 
 use persistor_core::{Entity, Stream};
+use persistor_serve::holds_credential;
 use serde_json::{Map, Value};
 
 use crate::app_settings::AppSettings;
@@ -165,6 +166,9 @@ impl Reading<'_> {
             return self.fault(format!("its trigger has no `{member}`"));
         };
         match self.settings.resolve(text) {
+            Ok(resolved) if holds_credential(&resolved) => {
+                self.fault(format!("`{member}` is to be a name, and is what looks like a credential (not shown here)"))
+            }
             Ok(resolved) => Some(resolved),
             Err(setting) => self.fault(format!(
                 "`{member}` needs the app setting `{setting}`, which is not set: set it, or disable the function with `AzureWebJobs.{}.Disabled=1`",
@@ -186,6 +190,10 @@ impl Reading<'_> {
             Err(setting) => return self.fault(format!("`connection` needs the app setting `{setting}`, which is not set")),
         };
         match self.settings.namespace(&connection) {
+            // Names of streams and entities are made of it.
+            Some(namespace) if namespace.contains(['=', ';', '@']) || holds_credential(&namespace) => self.fault(format!(
+                "the app setting `{connection}__fullyQualifiedNamespace` is to be a host name such as `my-namespace.servicebus.windows.net`, and holds more (not shown here)"
+            )),
             Some(namespace) => Some(namespace),
             None => self.fault(format!(
                 "its namespace is not known: set the app setting `{connection}__fullyQualifiedNamespace`, for example to `my-namespace.servicebus.windows.net`"

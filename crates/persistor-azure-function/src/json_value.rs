@@ -10,6 +10,9 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// The most members of one object, some times what a broker lets a message have: what each takes here is many times its text.
+const MOST_NAMES: usize = 50_000;
+
 /// The members of an object, each name once, each value as it stands.
 #[derive(Debug, Default)]
 pub(crate) struct Object<'a>(BTreeMap<Cow<'a, str>, &'a str>);
@@ -95,6 +98,9 @@ impl<'de> Visitor<'de> for ObjectVisitor {
         struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
         let mut members = BTreeMap::new();
         while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+            if members.len() == MOST_NAMES {
+                return Err(de::Error::custom("too many names"));
+            }
             if members.insert(name, value.get()).is_some() {
                 // Readers differ in which one they take.
                 return Err(de::Error::custom("a name stands twice"));
@@ -124,6 +130,16 @@ mod tests {
             ("", "".into()),
         ];
         assert_eq!(attributes, expected.map(|(name, value)| (name.to_owned(), value)).into());
+    }
+
+    #[test]
+    fn an_object_has_only_so_many_names() {
+        let object = |names: usize| {
+            let members: Vec<_> = (0..names).map(|number| format!(r#""{number}":0"#)).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        assert!(Object::parse(&object(MOST_NAMES)).is_ok());
+        assert!(Object::parse(&object(MOST_NAMES + 1)).is_err());
     }
 
     #[test]

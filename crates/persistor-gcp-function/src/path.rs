@@ -9,7 +9,8 @@ pub(crate) struct NoSuchPath;
 
 /// The stream of a path: its one segment, percent-decoded; `/` names none. Two segments, an empty one or bad UTF-8 are no path here.
 pub(crate) fn stream(path: &str) -> Result<Option<Stream>, NoSuchPath> {
-    let segment = path.strip_prefix('/').unwrap_or(path);
+    // `*`, and a host without a path, name nothing.
+    let segment = path.strip_prefix('/').ok_or(NoSuchPath)?;
     if segment.is_empty() {
         return Ok(None);
     }
@@ -29,13 +30,12 @@ mod tests {
     fn one_segment_names_the_stream() {
         let named = |path: &str| stream(path).map(|stream| stream.map(|stream| stream.as_str().to_owned()));
         assert_eq!(named("/"), Ok(None));
-        assert_eq!(named(""), Ok(None));
         for (path, name) in
             [("/orders", "orders"), ("/orders/", "orders"), ("/a%20b", "a b"), ("/a%2Fb", "a/b"), ("/%C3%A9", "é"), ("/..", "..")]
         {
             assert_eq!(named(path), Ok(Some(name.to_owned())), "{path}");
         }
-        for path in ["//", "/a/b", "/a//", "//a", "///", "/%FF", "/a/b/"] {
+        for path in ["", "*", "orders", "//", "/a/b", "/a//", "//a", "///", "/%FF", "/a/b/"] {
             assert_eq!(named(path), Err(NoSuchPath), "{path}");
         }
     }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, sleep};
 
 /// What is reserved for every request beside its body, in bytes: for its connection, and for what becomes of its metadata.
@@ -70,9 +70,16 @@ impl Budget {
 pub struct Reservation {
     shared: Arc<Shared>,
     bytes: u64,
+    /// A right that is given back with the bytes.
+    right: Option<OwnedSemaphorePermit>,
 }
 
 impl Reservation {
+    /// Holds a right, if there is one, as long as the bytes.
+    pub(crate) fn keep(&mut self, right: Option<OwnedSemaphorePermit>) {
+        self.right = right;
+    }
+
     /// The bytes held.
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -203,7 +210,7 @@ impl Shared {
 
     fn take(self: &Arc<Self>, state: &mut State, bytes: u64) -> Reservation {
         state.free -= bytes;
-        Reservation { shared: Arc::clone(self), bytes }
+        Reservation { shared: Arc::clone(self), bytes, right: None }
     }
 
     fn give_back(self: &Arc<Self>, bytes: u64) {

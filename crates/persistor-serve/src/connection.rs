@@ -21,6 +21,7 @@ use tower::ServiceExt as _;
 
 use crate::limited_stream::{LimitedStream, Limits};
 use crate::phase::Phase;
+use crate::places::Place;
 use crate::requests::{InFlight, Requests};
 
 /// The most headers of a request: an unwrapped push brings up to 100 attributes beside the usual ones.
@@ -28,12 +29,18 @@ const HEADERS: usize = 256;
 /// The most bytes of a request's head: those attributes may take 128 KB. A larger head gets 431.
 const HEAD_BYTES: usize = 256 * 1024;
 
-/// Serves `stream` until either side closes it, it is late, or `watcher` ends it between two requests.
-pub(crate) async fn serve_connection<S>(stream: S, app: Router, requests: Requests, limits: Limits, watcher: Watcher)
-where
+/// Serves `stream` until either side closes it, it is late, its place is wanted for another, or `watcher` ends it between two requests.
+pub(crate) async fn serve_connection<S>(
+    stream: S,
+    place: Place,
+    app: Router,
+    requests: Requests,
+    limits: Limits,
+    watcher: Watcher,
+) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let phase = Phase::default();
+    let phase = place.phase.clone();
     let (idle, head) = (limits.idle, limits.head);
     let stream = LimitedStream::new(stream, phase.clone(), limits);
     let above = phase.clone();
@@ -54,6 +61,7 @@ where
             }
         }
         () = phase.late(idle, head) => {}
+        () = place.wanted() => {}
     }
 }
 

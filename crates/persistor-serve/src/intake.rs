@@ -9,21 +9,28 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_LENGTH;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, timeout};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::budget::{Budget, Full, Reservation, SPARE};
 use crate::buffer::Buffer;
+use crate::pace::Pace;
 
 const KIB: u64 = 1024;
 /// What a connection's own buffers may hold of a body besides our copy.
 const BUFFERS: u64 = 256 * KIB;
-/// What a body of unknown length gets at first.
+/// What a body of unknown length gets at first. Larger bodies are large: what is kept for small ones is not theirs.
 const FIRST: u64 = 1024 * KIB;
+/// So much of a body comes before memory is reserved for it: who sends a byte now and then takes no more than this.
+const START: usize = 16 * 1024;
+/// The most that is kept for small bodies, of a quarter of all memory.
+const FOR_SMALL: u64 = 32 * 1024 * KIB;
+/// The bytes for which a large body needs one right.
+const RIGHT: u64 = 64 * KIB;
 
 /// What will live beside the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +53,10 @@ pub struct Intake {
     unknown: Arc<Semaphore>,
     /// The right to be that one.
     growing: Arc<Semaphore>,
+    /// How many rights large bodies of a declared length have together; what is left is for small ones.
+    rights: u32,
+    /// Those that are free.
+    large: Arc<Semaphore>,
 }
 
 /// How long a body is waited for.
@@ -53,7 +64,7 @@ pub struct Intake {
 struct Patience {
     /// For room in the budget.
     room: Duration,
-    /// For the next bytes.
+    /// For the next of the first bytes.
     idle: Duration,
     /// For the whole body, so that one byte now and then does not hold memory for ever.
     whole: Duration,
@@ -81,14 +92,26 @@ pub enum Refused {
     Busy,
     /// It broke off, stalled, or was not as long as it said.
     Incomplete,
+    /// It is compressed, or coded in another way, which is never undone.
+    Coded,
+}
+
+/// The beginning of a body, and whether it is all of it.
+struct Begun {
+    bytes: Vec<u8>,
+    whole: bool,
 }
 
 impl Intake {
     /// Bodies of at most `max_body` bytes, held within `budget`.
     pub fn new(max_body: u64, budget: Budget) -> Self {
-        let spare = budget.total().saturating_sub(Decoded::Unescaped.beside(max_body) + BUFFERS);
+        let for_large = budget.total() - (budget.total() / 4).min(FOR_SMALL);
+        let spare = for_large.saturating_sub(Decoded::Unescaped.beside(max_body) + BUFFERS);
         let others = usize::try_from(spare / (Decoded::Unescaped.beside(FIRST) + BUFFERS)).unwrap_or(0);
+        let rights = u32::try_from(for_large / RIGHT).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 3);
         Self {
+            rights,
+            large: Arc::new(Semaphore::new(rights as usize)),
             unknown: Arc::new(Semaphore::new(1 + others.min(Semaphore::MAX_PERMITS - 1))),
             max_body,
             budget,
@@ -104,14 +127,20 @@ impl Intake {
         self
     }
 
-    /// Reads the whole body after reserving room for it: by its declared length, or growing from 1 MiB where
-    /// it has none; of those that grow, one at a time, and with room for it kept, since two could wait for what the other holds. A declared length over the limit is refused before a byte is read.
+    /// Reads the whole body, and reserves room for it after its first bytes: by its declared length, or growing from 1 MiB where
+    /// it has none; of those that grow, one at a time, and with room for it kept, since two could wait for what the other holds. Large bodies leave room for
+    /// small ones. A declared length over the limit, and a coding that would have to be undone, are refused before a byte is read.
     ///
     /// # Errors
     /// See [`Refused`]; nothing stays reserved then.
     pub async fn read(&self, headers: &HeaderMap, body: Body, decoded: Decoded) -> Result<Held, Refused> {
+        // Where the body is the payload, its coding is the publisher's affair.
+        if decoded != Decoded::No && is_coded(headers) {
+            return Err(Refused::Coded);
+        }
         let reading = async {
             match declared_length(headers, &body) {
+                Some(length) if length > self.max_body => Err(self.too_large()),
                 Some(length) => self.read_declared(length, body, decoded).await,
                 None => self.read_growing(body, decoded).await,
             }
@@ -120,13 +149,19 @@ impl Intake {
     }
 
     async fn read_declared(&self, length: u64, mut body: Body, decoded: Decoded) -> Result<Held, Refused> {
-        if length > self.max_body {
-            return Err(self.too_large());
+        let Begun { bytes: begun, whole } = self.begin(&mut body, length).await?;
+        if begun.len() as u64 > length {
+            return Err(Refused::Incomplete);
         }
-        let reservation =
-            self.budget.reserve(decoded.beside(length).saturating_add(length.clamp(SPARE, BUFFERS)), self.patience.room).await?;
+        let needed = decoded.beside(length).saturating_add(length.clamp(SPARE, BUFFERS));
+        let right = self.right(length, needed).await?;
+        let mut reservation = self.budget.reserve(needed, self.patience.room).await?;
+        reservation.keep(right);
         let mut bytes = buffer(length)?;
-        while let Some(chunk) = self.next_chunk(&mut body).await? {
+        bytes.extend_from_slice(&begun);
+        drop(begun);
+        let mut pace = Pace::new();
+        while !whole && let Some(chunk) = self.next_chunk(&mut body, Some(&mut pace)).await? {
             if chunk.len() > bytes.capacity() - bytes.len() {
                 return Err(Refused::Incomplete);
             }
@@ -139,12 +174,19 @@ impl Intake {
     }
 
     async fn read_growing(&self, mut body: Body, decoded: Decoded) -> Result<Held, Refused> {
+        let Begun { bytes: begun, whole } = self.begin(&mut body, self.max_body).await?;
+        if begun.len() as u64 > self.max_body {
+            return Err(self.too_large());
+        }
         let _reading = turn(&self.unknown, self.patience.room).await?;
         let mut room = FIRST.min(self.max_body);
         let mut reservation = self.budget.reserve(decoded.beside(room) + BUFFERS, self.patience.room).await?;
         let mut bytes = buffer(room)?;
+        bytes.extend_from_slice(&begun);
+        drop(begun);
         let mut growing = None;
-        while let Some(chunk) = self.next_chunk(&mut body).await? {
+        let mut pace = Pace::new();
+        while !whole && let Some(chunk) = self.next_chunk(&mut body, Some(&mut pace)).await? {
             let needed = (bytes.len() + chunk.len()) as u64;
             if needed > self.max_body {
                 return Err(self.too_large());
@@ -163,6 +205,7 @@ impl Intake {
                     whole.extend_from_slice(&bytes);
                     bytes = whole;
                 }
+                pace.restart();
             }
             bytes.extend_from_slice(&chunk);
         }
@@ -172,12 +215,37 @@ impl Intake {
         Ok(Held { bytes, reservation })
     }
 
-    async fn next_chunk(&self, body: &mut Body) -> Result<Option<Bytes>, Refused> {
+    /// The first bytes, for which no room is reserved yet; no more are waited for once there are more than `most`.
+    async fn begin(&self, body: &mut Body, most: u64) -> Result<Begun, Refused> {
+        let mut bytes = Vec::new();
+        while bytes.len() < START && bytes.len() as u64 <= most {
+            match self.next_chunk(body, None).await? {
+                Some(chunk) => bytes.extend_from_slice(&chunk),
+                None => return Ok(Begun { bytes, whole: true }),
+            }
+        }
+        Ok(Begun { bytes, whole: false })
+    }
+
+    /// The right of a body of this length to take so many bytes, if it is large.
+    async fn right(&self, length: u64, bytes: u64) -> Result<Option<OwnedSemaphorePermit>, Refused> {
+        if length <= FIRST {
+            return Ok(None);
+        }
+        // One that needs more than there are takes all.
+        let rights = u32::try_from(bytes.div_ceil(RIGHT)).unwrap_or(u32::MAX).min(self.rights);
+        let right = timeout(self.patience.room, Arc::clone(&self.large).acquire_many_owned(rights)).await;
+        right.map_err(|_| Refused::Busy)?.map_err(|_| Refused::Busy).map(Some)
+    }
+
+    async fn next_chunk(&self, body: &mut Body, pace: Option<&mut Pace>) -> Result<Option<Bytes>, Refused> {
         loop {
-            match timeout(self.patience.idle, body.frame()).await {
+            let deadline = pace.as_ref().map_or_else(|| Instant::now() + self.patience.idle, |pace| pace.deadline());
+            match timeout_at(deadline, body.frame()).await {
                 // Trailers carry nothing that is kept.
                 Ok(Some(Ok(frame))) => {
                     if let Ok(chunk) = frame.into_data() {
+                        pace.into_iter().for_each(|pace| pace.note(chunk.len()));
                         return Ok(Some(chunk));
                     }
                 }
@@ -216,6 +284,13 @@ fn declared_length(headers: &HeaderMap, body: &Body) -> Option<u64> {
     })
 }
 
+/// Whether there is a coding to undo.
+fn is_coded(headers: &HeaderMap) -> bool {
+    let is_none = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
+    let codings = headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    codings.map(<[u8]>::trim_ascii).any(|coding| !is_none(coding))
+}
+
 /// Memory that the machine refuses is a reply, not an abort.
 fn buffer(length: u64) -> Result<Buffer, Refused> {
     let length = usize::try_from(length).map_err(|_| Refused::Busy)?;
@@ -233,7 +308,8 @@ impl fmt::Display for Refused {
         match self {
             Self::TooLarge { limit } => write!(f, "the body is larger than {limit} bytes, the limit set by `PERSISTOR_MAX_BODY`"),
             Self::Busy => f.write_str("no memory was free in time; try again"),
-            Self::Incomplete => f.write_str("the body broke off before its end"),
+            Self::Incomplete => f.write_str("the body broke off before its end, or came too slowly"),
+            Self::Coded => f.write_str("the body is compressed or coded (`Content-Encoding`), which is never undone"),
         }
     }
 }

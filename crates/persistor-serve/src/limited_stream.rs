@@ -119,6 +119,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for LimitedStream<S> {
         let most = buffer.remaining().min(READ);
         let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
         ready!(Pin::new(&mut this.stream).poll_read(cx, &mut part))?;
+        if !part.filled().is_empty() {
+            this.phase.hear();
+        }
         this.note(at, part.filled());
         let length = part.filled().len();
         buffer.advance(length);

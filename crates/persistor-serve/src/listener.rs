@@ -4,23 +4,20 @@
 
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::connection::serve_connection;
 use crate::health::Ready;
 use crate::limited_stream::Limits;
+use crate::places::{Place, Places};
 use crate::requests::{Drained, Requests};
 
-/// The most open connections; further ones wait in the system's queue until one ends.
-const CONNECTIONS: usize = 1024;
 /// The wait after an accept that failed, usually for want of file descriptors.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -38,7 +35,7 @@ pub async fn serve(
 ) -> Drained {
     let requests = Requests::default();
     let limits = Limits::default();
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Places::of_this_process();
     let graceful = GracefulShutdown::new();
     let mut tasks = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -51,12 +48,8 @@ pub async fn serve(
         };
         // Made before the task is, so that no connection misses the end.
         let watcher = graceful.watcher();
-        let served = serve_connection(stream, app.clone(), requests.clone(), limits.clone(), watcher);
-        tasks.spawn(async move {
-            served.await;
-            drop(place);
-        });
-        // Connections that ended are forgotten here; at most `CONNECTIONS` wait for it.
+        tasks.spawn(serve_connection(stream, place, app.clone(), requests.clone(), limits.clone(), watcher));
+        // Connections that ended are forgotten here; no more wait for it than there are places.
         while tasks.try_join_next().is_some() {}
     }
     ready.set(false);
@@ -68,16 +61,14 @@ pub async fn serve(
     requests.drained()
 }
 
-/// The next connection, once there is a place for it. Failures are logged and tried again, never fatal.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // The semaphore is never closed, so there always is a place in the end.
-    let place = Arc::clone(places).acquire_owned().await.ok();
+/// The next connection, with a place for it. Failures are logged and tried again, never fatal.
+async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, Place) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 // Replies are small; waiting to fill a packet only delays them. Without it they still arrive.
                 let _ = stream.set_nodelay(true);
-                return (stream, place);
+                return (stream, places.take().await);
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {

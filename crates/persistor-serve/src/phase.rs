@@ -7,7 +7,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -23,7 +23,12 @@ struct State {
     requests: AtomicU32,
     body_pending: AtomicBool,
     large_head: AtomicBool,
+    /// When the peer last sent something, as the number of that event among those of all connections.
+    heard: AtomicU64,
 }
+
+/// Counts what peers sent, and so orders it without a clock.
+static HEARD: AtomicU64 = AtomicU64::new(0);
 
 /// Between requests, or before the first.
 pub(crate) const IDLE: u8 = 0;
@@ -32,7 +37,8 @@ pub(crate) const HEAD: u8 = 1;
 /// The service was called, its reply is not complete.
 pub(crate) const REQUEST: u8 = 2;
 
-// One task alone reads and writes these, and its moves between threads order them: relaxed is enough.
+// One task alone writes these, and its moves between threads order them. Others look at them only to choose whose place is needed, and ask that task, which
+// looks again: relaxed is enough.
 impl Phase {
     /// One of the three above.
     pub(crate) fn at(&self) -> u8 {
@@ -59,6 +65,21 @@ impl Phase {
     /// Whether bytes of the request's body are still to come.
     pub(crate) fn set_body_pending(&self, pending: bool) {
         self.0.body_pending.store(pending, Ordering::Relaxed);
+    }
+
+    /// The peer sent something.
+    pub(crate) fn hear(&self) {
+        self.0.heard.store(HEARD.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// The later the peer sent something, the larger.
+    pub(crate) fn heard(&self) -> u64 {
+        self.0.heard.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is the peer's turn: nothing is being served.
+    pub(crate) fn waits_for_peer(&self) -> bool {
+        self.at() != REQUEST || self.0.body_pending.load(Ordering::Relaxed)
     }
 
     /// This connection holds a large head.

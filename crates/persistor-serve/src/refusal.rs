@@ -47,6 +47,7 @@ impl From<Refused> for Refusal {
             Refused::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
             Refused::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Refused::Incomplete => (StatusCode::BAD_REQUEST, "incomplete-body"),
+            Refused::Coded => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "coded-body"),
         };
         Self::new(status, error, refused.to_string())
     }
@@ -95,5 +96,6 @@ mod tests {
         assert_eq!(status(Refused::TooLarge { limit: 1 }), (413, "body-too-large"));
         assert_eq!(status(Refused::Busy), (503, "busy"));
         assert_eq!(status(Refused::Incomplete), (400, "incomplete-body"));
+        assert_eq!(status(Refused::Coded), (415, "coded-body"));
     }
 }

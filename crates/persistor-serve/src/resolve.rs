@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::credential::holds_credential;
 use crate::environment::{Environment, PREFIX};
 use crate::setting::{self, Function, SETTINGS};
 
@@ -43,6 +44,14 @@ impl<'a> Resolver<'a> {
             },
             None => setting.filter(|setting| setting.literal)?.default_of(self.function),
         };
+        // Whatever could be made of it: it would be in logs, and perhaps in names.
+        if !setting.is_some_and(|setting| setting.secret) && holds_credential(text) {
+            self.fault(
+                name,
+                "its value (not shown here) looks like a credential, or an address with one in it, and none belongs here",
+            );
+            return None;
+        }
         match parse(text) {
             Ok(value) => Some(value),
             Err(_) if setting.is_some_and(|setting| setting.secret) => {
@@ -215,6 +224,21 @@ mod tests {
         let warnings = Resolver::new(&environment, Function::Azure).finish().expect("only warnings");
         assert_eq!(warnings, ["set, but no settings of this program, and ignored: `PERSISTOR_PUSH`"]);
         assert!(Resolver::new(&environment, Function::Gcp).finish().expect("none").is_empty());
+    }
+
+    #[test]
+    fn a_credential_in_a_wrong_place_is_not_repeated() {
+        for setting in SETTINGS {
+            let value = "https://acme.example/archive?sig=secret";
+            let environment = environment(&[(setting.name, value)]);
+            let mut resolver = Resolver::new(&environment, Function::Gcp);
+            assert_eq!(resolver.value(setting.name, |text| Err::<(), _>(text.to_owned())), None);
+            // It is not taken for what it is not, either.
+            let taken = resolver.value(setting.name, |text| Ok(text.to_owned()));
+            assert_eq!(taken.is_some(), setting.secret, "{}", setting.name);
+            let text = resolver.finish().expect_err("a fault").to_string();
+            assert!(text.contains(setting.name) && !text.contains("sig=secret"), "{text}");
+        }
     }
 
     #[cfg(unix)]

@@ -224,7 +224,8 @@ async fn a_panic_is_a_reply_and_the_server_lives() {
 async fn a_peer_that_leaves_gives_its_room_back() {
     let server = Server::start(HANG).await;
     let mut stream = server.connect().await;
-    send(&mut stream, b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\nhello").await;
+    send(&mut stream, b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n").await;
+    send(&mut stream, &[b'x'; 20_000]).await;
     let settled = async |in_flight: bool| {
         while (server.budget.in_flight() > 0) != in_flight {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -236,7 +237,7 @@ async fn a_peer_that_leaves_gives_its_room_back() {
 }
 
 #[tokio::test]
-async fn beyond_the_limit_connections_wait() {
+async fn beyond_the_limit_the_longest_silent_makes_room() {
     let server = Server::start(HANG).await;
     let mut open = Vec::new();
     for _ in 0..1024 {
@@ -244,8 +245,28 @@ async fn beyond_the_limit_connections_wait() {
     }
     let mut late = server.connect().await;
     send(&mut late, b"GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(rest(&mut late).await.starts_with("HTTP/1.1 200"));
+    // One has gone, and no more.
+    rest(&mut open[0]).await;
+    let mut second = open.swap_remove(1);
+    send(&mut second, b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!(status(&mut second).await, "HTTP/1.1 200");
+}
+
+#[tokio::test]
+async fn beyond_the_limit_who_is_served_is_not_cut() {
+    let server = Server::start(HANG).await;
+    let mut served = Vec::new();
+    for _ in 0..1024 {
+        served.push(server.at_the_gate().await);
+    }
+    let mut late = server.connect().await;
+    send(&mut late, b"GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
     let early = timeout(Duration::from_millis(300), late.readable()).await;
     assert!(early.is_err(), "no reply while all places are taken");
-    open.clear();
+    server.gate.add_permits(1024);
     assert!(rest(&mut late).await.starts_with("HTTP/1.1 200"));
+    for stream in &mut served {
+        assert_eq!(status(stream).await, "HTTP/1.1 200");
+    }
 }

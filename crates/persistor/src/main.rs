@@ -14,6 +14,7 @@ mod sending;
 mod setting_flags;
 mod sinks;
 mod streams_hint;
+mod variable;
 
 use std::io::ErrorKind;
 use std::process::ExitCode;

@@ -12,11 +12,13 @@ use persistor_core::{FolderStore, Key, Location, RECORD_SUFFIX, Reader, Writer};
 #[cfg(feature = "cloud-storage")]
 use persistor_gcp::{BucketLocation, BucketStore, Endpoint};
 use persistor_recover::Archive;
-use persistor_serve::keep_house;
+use persistor_serve::{holds_credential, keep_house};
 
 use crate::address;
 use crate::exit::usage;
 use crate::screen::visible;
+#[cfg(any(feature = "cloud-storage", feature = "blob-storage"))]
+use crate::variable::variable;
 
 /// What is read where nothing else is said, as `persistor serve` writes there.
 const DEFAULT: &str = "./archive";
@@ -53,13 +55,23 @@ impl Place {
                 "no archive: say which one with `-a gs://BUCKET/PREFIX`, `-a az://ACCOUNT/CONTAINER/PREFIX` or `-a FOLDER`, or set PERSISTOR_ARCHIVE (without either it is {DEFAULT}, and there is none here)"
             ),
         };
-        let location = match Location::parse(text) {
-            Ok(location) => location,
-            Err(error) => usage!("{error}"),
-        };
+        let location = location(text)?;
         let reader = reader(&location)?;
         let archive = Archive::open(reader).await.with_context(|| format!("open the archive `{location}`"))?;
         Ok(Opened { location, archive })
+    }
+}
+
+/// The place of an archive, as it was written. What gives access to it does not belong there, and is not repeated.
+pub(crate) fn location(text: &str) -> anyhow::Result<Location> {
+    if holds_credential(text) {
+        usage!(
+            "the archive's address (not shown here) looks like a credential, or has one in it: it is only gs://BUCKET/PREFIX, az://ACCOUNT/CONTAINER/PREFIX or a folder, and AZURE_STORAGE_SAS_TOKEN holds a SAS"
+        );
+    }
+    match Location::parse(text) {
+        Ok(location) => Ok(location),
+        Err(error) => usage!("{error}"),
     }
 }
 
@@ -110,13 +122,7 @@ fn remote(location: &Location) -> anyhow::Result<(Arc<dyn Writer>, Arc<dyn Reade
                 Ok(bucket) => bucket,
                 Err(error) => usage!("`{location}`: {:#}", anyhow::Error::from(error)),
             };
-            let endpoint = match std::env::var("STORAGE_EMULATOR_HOST").ok().filter(|address| !address.is_empty()) {
-                Some(address) => match Endpoint::emulator(&address) {
-                    Ok(endpoint) => endpoint,
-                    Err(error) => usage!("STORAGE_EMULATOR_HOST: {error}"),
-                },
-                None => Endpoint::CloudStorage,
-            };
+            let endpoint = variable("STORAGE_EMULATOR_HOST", Endpoint::emulator)?.unwrap_or(Endpoint::CloudStorage);
             let store = BucketStore::new(bucket, endpoint, PATIENCE);
             Ok((Arc::new(store.clone()), Arc::new(store)))
         }
@@ -154,23 +160,23 @@ fn remote(location: &Location) -> anyhow::Result<(Arc<dyn Writer>, Arc<dyn Reade
 /// How Blob Storage is reached, by the variables that Azure's own tools have.
 #[cfg(feature = "blob-storage")]
 fn access() -> anyhow::Result<Access> {
-    fn parsed<T>(name: &str, parse: impl FnOnce(&str) -> persistor_core::Result<T>) -> anyhow::Result<Option<T>> {
-        match std::env::var(name).ok().filter(|text| !text.is_empty()).map(|text| parse(&text)).transpose() {
-            Ok(value) => Ok(value),
-            Err(error) => usage!("{name}: {error}"),
-        }
-    }
     Ok(Access {
-        endpoint: parsed("AZURE_STORAGE_SERVICE_ENDPOINT", BlobEndpoint::parse)?,
-        sas: parsed("AZURE_STORAGE_SAS_TOKEN", SasToken::parse)?,
-        credential: parsed("AZURE_TOKEN_CREDENTIALS", CredentialKind::parse)?,
-        client_id: parsed("AZURE_CLIENT_ID", |text| Ok(text.to_owned()))?,
+        endpoint: variable("AZURE_STORAGE_SERVICE_ENDPOINT", BlobEndpoint::parse)?,
+        sas: variable("AZURE_STORAGE_SAS_TOKEN", SasToken::parse)?,
+        credential: variable("AZURE_TOKEN_CREDENTIALS", CredentialKind::parse)?,
+        client_id: variable("AZURE_CLIENT_ID", |text| Ok(text.to_owned()))?,
     })
 }
 
 impl Opened {
     /// The key that an argument means: a key, a blob's URL, a file's path, or one of these of its record.
     pub(crate) fn key(&self, argument: &str) -> anyhow::Result<Key> {
+        // An address may have been pasted with what gives access to it; no key has that.
+        let argument =
+            argument.split_once('?').map_or(argument, |(address, _)| if address.contains("://") { address } else { argument });
+        if holds_credential(argument) {
+            usage!("what is given as a key (not shown here) looks like a credential, or has one in it");
+        }
         let name = self.name(argument)?;
         match Key::parse(name.strip_suffix(RECORD_SUFFIX).unwrap_or(&name)) {
             Ok(key) => Ok(key),

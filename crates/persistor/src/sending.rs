@@ -8,7 +8,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use futures_util::stream::BoxStream;
-use persistor_core::Location;
 use persistor_recover::replay::{
     Account, Begin, BlobJournal, Ended, FileJournal, Headway, History, Itinerary, Journal, JournalStore, Load, Manner, Order,
     Rate, run,
@@ -19,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::exit::{Exit, usage};
-use crate::place::writer;
+use crate::place::{location, writer};
 use crate::plan_text::Plan;
 use crate::screen::{Screen, visible};
 use crate::sinks::{self, Form};
@@ -285,10 +284,7 @@ impl Sending {
         let store: Box<dyn JournalStore> = match &self.journal {
             Some(place) if place.starts_with("memory:") => usage!("--journal memory: would be gone with this command"),
             Some(place) if place.contains("://") => {
-                let location = match Location::parse(place) {
-                    Ok(location) => location,
-                    Err(error) => usage!("--journal: {error}"),
-                };
+                let location = location(place)?;
                 let (writer, reader) = writer(&location)?;
                 Box::new(BlobJournal::new(writer, reader, &begin.name))
             }

@@ -14,10 +14,12 @@ use persistor_core::sha256_hex;
 #[cfg(feature = "pubsub")]
 use persistor_gcp::{TopicEndpoint, TopicName, TopicSink};
 use persistor_recover::Sink;
+use persistor_serve::holds_credential;
 
 use crate::exit::usage;
 use crate::sinks::http::{Body, Http};
 use crate::sinks::lines::Lines;
+use crate::variable::variable;
 
 /// `--to` for lines on standard output.
 pub(crate) const LINES: &str = "-";
@@ -40,6 +42,11 @@ pub(crate) fn open(to: &str, form: Option<Form>) -> anyhow::Result<Arc<dyn Sink>
     }
     if to == LINES {
         return Ok(Arc::new(Lines::stdout()));
+    }
+    if !http && holds_credential(to) {
+        usage!(
+            "--to: the address (not shown here) looks like a credential, or has one in it, and is not the place for it: AZURE_SERVICEBUS_CONNECTION_STRING, AMQP_USERNAME and AMQP_PASSWORD, and PERSISTOR_SINK_AUTHORIZATION are"
+        );
     }
     match to.split_once("://") {
         Some(("http" | "https", _)) => address(to, form),
@@ -84,14 +91,6 @@ pub(crate) fn identity(to: &str) -> String {
         return shown;
     }
     format!("{shown} (SHA-256 {}…)", &sha256_hex(to.as_bytes())[..16])
-}
-
-/// What a variable says, if it is set; a fault in it names it.
-fn variable<T>(name: &str, parse: impl FnOnce(&str) -> persistor_core::Result<T>) -> anyhow::Result<Option<T>> {
-    match std::env::var(name).ok().filter(|text| !text.is_empty()).map(|text| parse(&text)).transpose() {
-        Ok(value) => Ok(value),
-        Err(error) => usage!("{name}: {error}"),
-    }
 }
 
 fn address(to: &str, form: Option<Form>) -> anyhow::Result<Arc<dyn Sink>> {

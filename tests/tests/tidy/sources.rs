@@ -54,6 +54,42 @@ fn every_source_file_opens_with_what_it_owns() {
     assert!(without.is_empty(), "{without:?}");
 }
 
+/// What a type shows of itself when it is debugged is chosen by nobody: a message has its payload in it.
+#[test]
+fn no_log_line_writes_a_value_as_it_is_debugged() {
+    let (mut calls, mut found) = (0, Vec::new());
+    for (path, text) in texts("crates", "rs") {
+        for (at, _) in without_tests(&text).match_indices("tracing::") {
+            let rest = &text[at + "tracing::".len()..];
+            let is_call = ["error!(", "warn!(", "info!(", "debug!(", "trace!("].iter().any(|call| rest.starts_with(call));
+            // As formatted, a call ends with a line of its own or at the end of its first.
+            let end = rest.find(");\n").or_else(|| rest.find("),\n")).unwrap_or(rest.len());
+            calls += usize::from(is_call);
+            if is_call && debugs(&rest[..end]) {
+                found.push(format!("{}: {}", path.display(), &rest[..end]));
+            }
+        }
+    }
+    assert!(calls > 30, "{calls} calls are seen");
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+fn debugs(call: &str) -> bool {
+    call.contains(":?}") || call.contains(":#?}") || call.split(['(', ',', '=']).any(|part| part.trim_start().starts_with('?'))
+}
+
+#[test]
+fn what_is_debugged_is_known_when_seen() {
+    for call in
+        ["warn!(?message, \"x\")", "debug!(a = ?b)", "info!(\n    ?a,\n)", "error!(\"{message:?}\")", "warn!(\"{:#?}\", a)"]
+    {
+        assert!(debugs(call), "{call}");
+    }
+    for call in ["warn!(%error, \"is it?\")", "debug!(message_id, \"stored\")", "info!(reason = error.to_string())"] {
+        assert!(!debugs(call), "{call}");
+    }
+}
+
 #[test]
 fn no_file_names_a_machine_or_a_registry_of_its_writer() {
     let mut found = Vec::new();

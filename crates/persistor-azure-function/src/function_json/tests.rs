@@ -102,6 +102,15 @@ fn each_fault_says_what_mends_it() {
     }
     let key = "Endpoint=sb://ns/;SharedAccessKey=TOPSECRET=";
     let settings = AppSettings::new([("Pasted".into(), key.into())]);
+    // In the place of a namespace, and of a queue.
+    for (name, queue) in [("Bus__fullyQualifiedNamespace", "q"), ("Name", "%Name%")] {
+        let namespace = ("Bus__fullyQualifiedNamespace", "ns.servicebus.windows.net");
+        let settings = AppSettings::new([namespace, (name, key)].map(|(name, value)| (name.into(), value.into())));
+        let text =
+            binding(&format!(r#""type":"serviceBusTrigger","dataType":"binary","queueName":"{queue}","connection":"Bus""#));
+        let faults = super::read("F", &text, &settings).err().expect("it is no name");
+        assert!(faults[0].contains("not shown here") && !faults[0].contains("TOPSECRET"), "{faults:?}");
+    }
     for connection in ["%Pasted%", key] {
         let text =
             binding(&format!(r#""type":"serviceBusTrigger","dataType":"binary","queueName":"q","connection":"{connection}""#));

@@ -1,6 +1,7 @@
 //! The limits of a connection, over an in-memory pipe under tokio's paused time.
 
 use super::*;
+use crate::places::Places;
 use axum::extract::Request as AxumRequest;
 use axum::routing::{any, get, post};
 use http_body_util::BodyExt as _;
@@ -50,9 +51,10 @@ impl Peer {
         let requests = Requests::default();
         let graceful = GracefulShutdown::new();
         let watcher = graceful.watcher();
-        let connection = serve_connection(other, app, requests.clone(), limits, watcher);
+        let for_task = requests.clone();
         let served = tokio::spawn(async move {
-            connection.await;
+            let place = Places::new(1).take().await;
+            serve_connection(other, place, app, for_task, limits, watcher).await;
             // Until here, since its end is a shutdown to the watcher.
             drop(graceful);
         });

@@ -154,6 +154,84 @@ async fn a_stalled_body_gives_its_room_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_body_that_comes_too_slowly_gives_its_room_back() {
+    let intake = Intake::new(32 * MIB, Budget::new(256 * MIB));
+    for (headers, declared) in [(declaring(MIB), true), (HeaderMap::new(), false)] {
+        // Enough for room to be reserved, and then a byte a second.
+        let slow = futures_util::stream::unfold(0, |sent| async move {
+            if sent < 3 {
+                return Some((Ok::<_, Infallible>(Bytes::from(vec![b'x'; 10_000])), sent + 1));
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Some((Ok(Bytes::from_static(b"x")), sent + 1))
+        });
+        let start = Instant::now();
+        let refused = intake.read(&headers, Body::from_stream(slow), Decoded::Yes).await;
+        assert_eq!(refused.err(), Some(Refused::Incomplete), "{declared}");
+        assert_eq!(start.elapsed(), Duration::from_secs(20), "{declared}");
+        assert_eq!(intake.budget.in_flight(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_byte_now_and_then_takes_no_room() {
+    let intake = Intake::new(32 * MIB, Budget::new(64 * MIB));
+    let slow = |headers: HeaderMap| {
+        let intake = intake.clone();
+        tokio::spawn(async move {
+            let trickle = futures_util::stream::unfold((), |()| async {
+                tokio::time::sleep(Duration::from_secs(20)).await;
+                Some((Ok::<_, Infallible>(Bytes::from_static(b"x")), ()))
+            });
+            intake.read(&headers, Body::from_stream(trickle), Decoded::Yes).await.map(drop)
+        })
+    };
+    let readers: Vec<_> = (0..200).map(|n| slow(if n % 2 == 0 { declaring(32 * MIB) } else { HeaderMap::new() })).collect();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(intake.budget.in_flight(), 0);
+    for headers in [declaring(20 * MIB), HeaderMap::new()] {
+        let (_, body) = chunked(20 * MIB, End::Ends);
+        assert!(intake.read(&headers, body, Decoded::Yes).await.is_ok());
+    }
+    readers.iter().for_each(|reader| assert!(!reader.is_finished()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_bodies_leave_room_for_small_ones() {
+    let intake = Intake::new(16 * MIB, Budget::new(64 * MIB));
+    let mut held = Vec::new();
+    // As many as there is room for, and more.
+    for length in [16 * MIB, 2 * MIB] {
+        for _ in 0..20 {
+            let (_, body) = chunked(length, End::Ends);
+            held.extend(intake.read(&declaring(length), body, Decoded::Yes).await.ok());
+        }
+    }
+    assert!(intake.budget.in_flight() > 40 * MIB, "{}", intake.budget.in_flight());
+    for _ in 0..8 {
+        let (_, body) = chunked(MIB / 2, End::Ends);
+        held.push(intake.read(&declaring(MIB / 2), body, Decoded::Yes).await.expect("there is room"));
+    }
+    drop(held);
+    assert_eq!((intake.budget.in_flight(), intake.large.available_permits()), (0, intake.rights as usize));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_coded_body_is_refused_unless_it_is_the_payload() {
+    let intake = Intake::new(32 * MIB, Budget::new(256 * MIB));
+    for (coding, coded) in
+        [("gzip", true), ("identity, BR", true), ("x", true), ("identity", false), ("", false), ("Identity , ", false)]
+    {
+        let headers = HeaderMap::from_iter([(CONTENT_ENCODING, coding.parse().expect(coding))]);
+        for decoded in [Decoded::Yes, Decoded::Unescaped, Decoded::No] {
+            let read = intake.read(&headers, Body::from("hello"), decoded).await;
+            let expected = (coded && decoded != Decoded::No).then_some(Refused::Coded);
+            assert_eq!(read.err(), expected, "{coding} {decoded:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_trickling_body_ends_too() {
     let intake = Intake::new(32 * MIB, Budget::new(256 * MIB));
     let start = Instant::now();

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::chosen::Chosen;
 use crate::exit::{Exit, usage};
-use crate::place::{Place, writer};
+use crate::place::{Place, location, writer};
 use crate::screen::Screen;
 use crate::streams_hint::nothing;
 
@@ -46,10 +46,7 @@ pub(crate) struct Copy {
 
 impl Copy {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
-        let to = match Location::parse(&self.to) {
-            Ok(to) => to,
-            Err(error) => usage!("{error}"),
-        };
+        let to = location(&self.to)?;
         let opened = self.place.open().await?;
         if overlap(&opened.location, &to) {
             usage!("`{to}` and `{}` are the same archive, or one lies within the other: copy to another place", opened.location);
