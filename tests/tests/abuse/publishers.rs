@@ -52,8 +52,10 @@ pub(crate) fn beside<T>(victim: &Victim, attack: impl FnOnce(&Beside) -> T) -> (
         });
         // So that the attack meets them at work.
         beside.wait_for(10);
+        // Also where the attack fails.
+        let ending = scopeguard(&beside.ended);
         let result = attack(&beside);
-        beside.ended.store(true, Ordering::SeqCst);
+        drop(ending);
         (result, publishers.map(|publisher| publisher.join().expect("every message is acknowledged")).concat())
     });
     let mut latencies = latencies;
