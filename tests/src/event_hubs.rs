@@ -155,7 +155,12 @@ impl Hub {
 
     /// Reads from the beginning again, as a consumer group without checkpoints does.
     pub fn rewind(&self) {
-        for partition in &self.partitions {
+        self.rewind_every(1);
+    }
+
+    /// The same of every `step`-th partition, as where some checkpoints are gone.
+    pub fn rewind_every(&self, step: usize) {
+        for partition in self.partitions.iter().step_by(step) {
             *partition.checkpoint.lock().expect("no thread panics with it") = 0;
         }
     }

@@ -25,9 +25,9 @@ use crate::waiting;
 /// The limit of a function; nothing that is made here is to reach it.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(100);
 /// Nobody renews it, so what is slow is delivered to another beside.
-const LOCK: Duration = Duration::from_secs(3);
+const LOCK: Duration = Duration::from_secs(5);
 /// The program's time for an invocation: longer than a lock holds.
-const DEADLINE: &str = "5s";
+const DEADLINE: &str = "8s";
 /// What is not acknowledged so long after the last fault never will be.
 const HOPELESS: Duration = Duration::from_secs(300);
 /// Of so many completions one does not reach the broker.
@@ -100,7 +100,13 @@ pub(super) fn round(load: Load, site: &Site, events: &[Event], cardinality: Card
     let entity = Entity::new(Rules { lock: LOCK, max_delivery_count: u32::MAX, pace: Pace::REAL, first_sequence: FIRST });
     entity.lose_completions(load.seed, LOST_COMPLETIONS);
     entity.send((0..load.count).map(|number| load.message(number)));
-    let options = Options { max_auto_lock_renewal: Duration::ZERO, max_concurrent_calls: site.senders(), ..Options::default() };
+    // A batch is as large as what is on its way at once.
+    let options = Options {
+        max_auto_lock_renewal: Duration::ZERO,
+        max_concurrent_calls: site.senders(),
+        max_message_batch_size: site.senders(),
+        ..Options::default()
+    };
     let form = if load.seed.is_multiple_of(2) { Form::Doubled } else { Form::Plain };
     let listener =
         Listener { host: &worker.host, entity: &entity, binding: binding.clone(), namespace: NAMESPACE, form, options };

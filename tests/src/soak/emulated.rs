@@ -55,14 +55,14 @@ pub(super) fn round(load: Load, site: &Site, events: &[Event]) -> Option<Account
     let numbers: BTreeMap<_, _> = ids.iter().cloned().zip(0..).collect();
     assert_eq!(numbers.len(), load.count, "the broker gave an id twice, or not to all");
     let all: BTreeSet<_> = numbers.keys().cloned().collect();
-    let before = site.made();
-    if witness.all_acknowledged(&all, 0) {
-        // Acknowledged, every one comes again.
+    let complete = witness.all_acknowledged(&all, 0);
+    // Judged before everything comes again, which could make up for a loss.
+    let (archive, before) = (site.read(), site.made());
+    if complete {
         let mark = witness.mark();
         pubsub.seek(&subscription, began);
         witness.all_acknowledged(&all, mark);
     }
-
     let exchanges = witness.since(0);
     let (mut times, mut acknowledged, mut after_acknowledgement) = (BTreeMap::new(), BTreeSet::new(), 0);
     for exchange in &exchanges {
@@ -78,8 +78,10 @@ pub(super) fn round(load: Load, site: &Site, events: &[Event]) -> Option<Account
         let expected = Expected::published(id, &time(id), load.publication(*number), STREAM, &subscription);
         (expected, acknowledged.contains(id.as_str()))
     });
-    let mut verdict = Verdict::of(&site.read(), sent);
-    verdict.compare(&before, &site.made());
+    let mut verdict = Verdict::of(&archive, sent);
+    let after = site.made();
+    verdict.compare(&before, &after);
+    verdict.doubled.extend(after.into_keys().filter(|name| !before.contains_key(name)));
     Some(Account {
         sent: load.count,
         acknowledged: acknowledged.len(),
