@@ -147,6 +147,8 @@ mod tests {
         assert_eq!(Attribute::from(&[0, 255][..]).text(), "AP8=");
         assert_eq!(Attribute::from(&[0, 255][..]).to::<Vec<u8>>(), Some(vec![0, 255]));
         assert_eq!(Attribute::from("7").to::<String>().as_deref(), Some("7"));
+        let time = PublishTime::parse("2026-11-22T05:40:12.500Z").expect("valid");
+        assert_eq!(Attribute::from(time.clone()).to::<PublishTime>(), Some(time));
     }
 
     #[test]

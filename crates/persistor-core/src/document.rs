@@ -16,3 +16,24 @@ pub(crate) fn later_or_damaged(text: &str, kind: &str) -> Error {
     }
     Error::damaged(format!("what stands for the document of a {kind} is no JSON object without numbers and double names"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_later_version_says_of_itself_is_no_damage() {
+        for (text, kind) in [
+            (r#"{"format":"persistor/2","kind":"message","depth":3}"#, ErrorKind::Unsupported),
+            (r#"{"format":"persistor/1","kind":"bundle","depth":3}"#, ErrorKind::Unsupported),
+            (r#"{"format":"persistor/1","kind":"message","requires":["seals"],"depth":3}"#, ErrorKind::Unsupported),
+            (r#"{"format":"persistor/1","kind":"message","requires":[],"depth":3}"#, ErrorKind::Damaged),
+            (r#"{"format":"persistor/1","kind":"message","requires":"seals","depth":3}"#, ErrorKind::Damaged),
+            (r#"{"format":2,"kind":2}"#, ErrorKind::Damaged),
+            ("[]", ErrorKind::Damaged),
+            ("{\"format\":\"persistor/2\"", ErrorKind::Damaged),
+        ] {
+            assert_eq!(later_or_damaged(text, "message").kind(), kind, "{text}");
+        }
+    }
+}

@@ -252,3 +252,65 @@ impl Members {
 fn missing(name: &str) -> Error {
     Error::damaged(format!("record lacks a valid `{name}`"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Fidelity, Property};
+
+    #[test]
+    fn it_says_of_a_message_what_the_message_is() {
+        let attributes: BTreeMap<String, Attribute> =
+            BTreeMap::from([("source".into(), "web".into()), ("n".into(), 7_i32.into())]);
+        let message = Message::new(
+            Entity::new("projects/p/subscriptions/s").expect("not empty"),
+            Stream::new("orders").expect("not empty"),
+            MessageId::new("42").expect("not empty"),
+            PublishTime::parse("2026-11-22T05:40:12.503Z").expect("valid"),
+            b"hello".to_vec().into(),
+        )
+        .with_attributes(attributes.clone())
+        .with_property(Property::OrderingKey, "a")
+        .with_fidelity(Fidelity::Headers);
+        for record in [Record::from(&message), Record::decode(&Record::from(&message).encode()).expect("an own record")] {
+            assert_eq!((record.entity().as_str(), record.stream().as_str()), ("projects/p/subscriptions/s", "orders"));
+            assert_eq!((record.id().as_str(), record.publish_time().to_string().as_str()), ("42", "2026-11-22T05:40:12.503Z"));
+            assert_eq!((record.length(), record.sha256(), record.crc32c()), (5, message.sha256(), "9a71bb4c"));
+            assert_eq!((record.attributes(), record.fidelity()), (&attributes, &["headers".to_owned()][..]));
+            assert_eq!(record.properties(), &BTreeMap::from([("ordering_key".to_owned(), Attribute::from("a"))]));
+        }
+    }
+
+    #[test]
+    fn a_member_that_is_not_as_it_is_written_is_damage() {
+        let whole = r#"{"attributes":{},"crc32c":"00000000","entity":"e","fidelity":[],"format":"persistor/1","id":"1","kind":"message","length":"0","properties":{},"publish_time":"2026-11-22T05:40:12Z","requires":[],"sha256":"0000000000000000000000000000000000000000000000000000000000000000","stream":"s"}"#;
+        let decode = |text: &str| {
+            let Ok(Json::Object(members)) = Json::decode(text) else { panic!("{text}") };
+            let checked = format!("{},\"check\":\"{}\"}}", text.strip_suffix('}').expect("an object"), check(&members));
+            Record::decode(&checked).map(drop).map_err(|error| (error.kind(), error.to_string()))
+        };
+        assert_eq!(decode(whole), Ok(()));
+        for (written, instead) in [
+            (r#""length":"0""#, r#""length":"00""#),
+            (r#""length":"0""#, r#""length":"+1""#),
+            (r#""length":"0""#, r#""length":"18446744073709551616""#),
+            (r#""publish_time":"2026-11-22T05:40:12Z""#, r#""publish_time":"2026-11-22T05:40:12+00:00""#),
+            (r#""crc32c":"00000000""#, r#""crc32c":"0000000""#),
+            (r#""crc32c":"00000000""#, r#""crc32c":"0000000A""#),
+            (r#""attributes":{}"#, r#""attributes":{"a":{}}"#),
+            (r#""attributes":{}"#, r#""attributes":{"a":{"int32":"7","int64":"7"}}"#),
+            (r#""attributes":{}"#, r#""attributes":{"a":{"string":"7"}}"#),
+            (r#""attributes":{}"#, r#""attributes":{"a":["7"]}"#),
+            (r#""fidelity":[]"#, r#""fidelity":[true]"#),
+            (r#""id":"1""#, r#""id":"""#),
+            (r#""stream":"s""#, r#""stream":true"#),
+        ] {
+            let member = written.split('"').nth(1).expect("a name");
+            let (kind, reason) = decode(&whole.replace(written, instead)).expect_err(instead);
+            assert_eq!(kind, ErrorKind::Damaged, "{instead}");
+            assert!(reason.contains(member) || reason.contains("message id"), "{instead}: {reason}");
+        }
+        let unsupported = decode(&whole.replace(r#""requires":[]"#, r#""requires":["seals"]"#)).expect_err("a later version's");
+        assert_eq!(unsupported.0, ErrorKind::Unsupported);
+    }
+}

@@ -35,10 +35,6 @@ impl PublishTime {
     pub fn fraction(&self) -> &str {
         &self.fraction
     }
-
-    fn nanoseconds(&self) -> u32 {
-        format!("{:0<9}", self.fraction).parse().unwrap_or(0)
-    }
 }
 
 fn parse(text: &str) -> Option<PublishTime> {
@@ -94,8 +90,8 @@ impl fmt::Display for PublishTime {
 
 impl Ord for PublishTime {
     fn cmp(&self, other: &Self) -> Ordering {
-        // The last part keeps the order consistent with equality: `.5` and `.50` are one instant but two texts.
-        (self.second, self.nanoseconds(), &self.fraction).cmp(&(other.second, other.nanoseconds(), &other.fraction))
+        // Digits behind a point have the order of their texts; `.5` and `.50` are one instant, but two texts, and not equal.
+        (self.second, &self.fraction).cmp(&(other.second, &other.fraction))
     }
 }
 
@@ -122,6 +118,8 @@ mod tests {
             ("2026-11-22T05:40:12.123456789Z", "2026-11-22T05:40:12.123456789Z"),
             ("2026-11-22T00:10:12.5+02:00", "2026-11-21T22:10:12.5Z"),
             ("2026-12-31T23:59:59-00:30", "2027-01-01T00:29:59Z"),
+            ("2026-11-22T05:40:12+23:59", "2026-11-21T05:41:12Z"),
+            ("2026-11-22T05:40:12-23:59", "2026-11-23T05:39:12Z"),
             ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
             ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
             ("2024-02-29T00:00:00Z", "2024-02-29T00:00:00Z"),
@@ -147,6 +145,13 @@ mod tests {
             "2026-11-22T05:40:12+2:00",
             "2026-11-22T05:40:12+0200",
             "2026-11-22T05:40:12+24:00",
+            "2026-11-22T05:40:12+00:60",
+            "2026-11-22T05:40:12+02.00",
+            "2026-11-22T05:40:12.+02:00",
+            "2026/11-22T05:40:12Z",
+            "2026-11/22T05:40:12Z",
+            "2026-11-22T05.40:12Z",
+            "2026-11-22T05:40.12Z",
             "2026-11-22T05:40:12ZZ",
             "0000-12-31T23:59:59Z",
             "0001-01-01T00:00:00+00:01",
@@ -162,10 +167,14 @@ mod tests {
 
     #[test]
     fn order_is_the_order_of_instants() {
-        let times: Vec<_> = ["2026-11-22T05:40:12Z", "2026-11-22T05:40:12.09Z", "2026-11-22T05:40:12.5Z", "2026-11-22T05:40:13Z"]
-            .iter()
-            .map(|text| PublishTime::parse(text).expect("valid"))
+        let fractions = ["", ".0", ".000000001", ".09", ".1", ".10", ".499999999", ".5", ".50", ".500000001", ".9"];
+        let times = fractions.map(|fraction| format!("2026-11-22T05:40:12{fraction}Z")).into_iter();
+        let times: Vec<_> = ["2026-11-22T05:40:11.9Z".to_owned()]
+            .into_iter()
+            .chain(times)
+            .chain(["2026-11-22T05:40:13Z".to_owned()])
+            .map(|text| PublishTime::parse(&text).expect("valid"))
             .collect();
-        assert!(times.is_sorted());
+        assert!(times.is_sorted_by(|earlier, later| earlier < later));
     }
 }

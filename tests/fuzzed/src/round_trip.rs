@@ -119,17 +119,23 @@ async fn found(store: &MemoryStore, key: &str, message: &Message) {
         let [Item::Message(found)] = &items[..] else { panic!("{items:?}") };
         assert_eq!((found.key.as_str(), found.record.as_ref()), (key, Some(&record)));
     }
-    let mut findings = Vec::new();
-    let mut report = |finding| findings.push(finding);
-    let summary =
-        verify(&archive, &Arc::new(Selection::all()), Source::Listing, ReadData::All, &mut report).await.expect("verified");
-    assert_eq!((summary.messages, summary.read, summary.damage()), (1, 1, 0), "{findings:?}");
-    assert!(findings.is_empty(), "{findings:?}");
-
+    // It takes as long as all the rest, since it has room for many.
+    if message.payload().len().is_multiple_of(8) {
+        verified(&archive).await;
+    }
     let outgoing = Outgoing::new(key, &record, message.payload().clone());
     let line = outgoing.to_line();
     assert!(!line.contains('\n'));
     assert_eq!(Outgoing::from_line(line.as_bytes()).expect("an own line"), outgoing);
+}
+
+async fn verified(archive: &Arc<Archive>) {
+    let mut findings = Vec::new();
+    let mut report = |finding| findings.push(finding);
+    let summary =
+        verify(archive, &Arc::new(Selection::all()), Source::Listing, ReadData::All, &mut report).await.expect("verified");
+    assert_eq!((summary.messages, summary.read, summary.damage()), (1, 1, 0), "{findings:?}");
+    assert!(findings.is_empty(), "{findings:?}");
 }
 
 /// A copy by record and payload is the same archive, to the byte.
