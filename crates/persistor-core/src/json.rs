@@ -173,6 +173,8 @@ mod tests {
     fn the_text_is_ascii_sorted_and_dense() {
         let value = Json::decode("{ \"b\": [true, null], \"a\": \"é\u{1F600}\\u007f\\n/\\\"\" }").expect("valid");
         assert_eq!(value.encode(), r#"{"a":"\u00e9\ud83d\ude00\u007f\n/\"","b":[true,null]}"#);
+        let controls = Json::String("\u{8}\t\n\u{c}\r\\\"\0\u{b}\u{1f} ~".to_owned());
+        assert_eq!(controls.encode(), r#""\b\t\n\f\r\\\"\u0000\u000b\u001f ~""#);
     }
 
     #[test]
