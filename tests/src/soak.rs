@@ -2,7 +2,7 @@
 //! compared, byte by byte and with its record.
 //!
 //! The seed fixes the messages ([`load`]), which of them come again, what breaks on the way to the program, and the faults with the counts of deliveries at which
-//! they strike ([`schedule`]). What is under way at one moment, and so what a fault meets, is the machine's.
+//! they strike ([`mod@schedule`]). What is under way at one moment, and so what a fault meets, is the machine's.
 //!
 //! A leg is one way in and one store. It is cut into rounds, each with an archive of its own, so that neither memory nor disk grows with the number of messages.
 

@@ -22,8 +22,11 @@ use publishers::{Beside, Served, beside};
 use victim::{Function, Victim};
 use wire::{Tally, exchange, is_closed};
 
+/// A list of cases against a program.
+type List = fn(&Victim) -> Vec<Case>;
+
 /// The attacks that are lists of cases, each with its own program.
-const LISTS: [(&str, fn(&Victim) -> Vec<Case>); 7] = [
+const LISTS: [(&str, List); 7] = [
     ("lengths that lie", cases::lengths),
     ("chunk games", cases::chunks),
     ("pipelines, smuggling", cases::pipelines),

@@ -125,7 +125,7 @@ fn ten_mistakes_and_what_is_said() {
     }
     // An empty folder is no archive, and that is said too.
     fs::create_dir(folder.path().join("empty")).expect("mkdir");
-    insta::assert_snapshot!("mistake_not_an_archive", cli.ends_with(3, &["ls", "-a", "empty"], b"").errors);
+    insta::assert_snapshot!("mistake_not_an_archive", cli.ends_with(4, &["ls", "-a", "empty"], b"").errors);
 }
 
 #[test]

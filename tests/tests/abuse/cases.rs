@@ -198,7 +198,7 @@ pub(crate) fn pipelines(victim: &Victim) -> Vec<Case> {
     let (first, first_bytes) = several(&cases, "a");
     let (second, second_bytes) = several(&cases, "b");
     let bad = cases.line("HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
-    let bytes = [first_bytes.clone(), bad, second_bytes].concat();
+    let bytes = [first_bytes, bad, second_bytes].concat();
     let all = [first, second].concat();
     cases.add("a malformed one among twenty", bytes, &[yes.clone(), vec![400], yes.clone()].concat(), End::Open, &all);
     // From here on, what follows is never to be read as a request.

@@ -170,7 +170,7 @@ pub(crate) fn gcp() -> Vec<Said> {
         all.push(Said::new(format!("a bucket that answers {name}"), "its reply", answer.body));
     }
     double.clear();
-    let (said, statuses) = all_said("a bucket", program, &[request.clone(), request.clone()]);
+    let (said, statuses) = all_said("a bucket", program, &[request.clone(), request]);
     assert_eq!(statuses, [204, 204]);
     all.extend(said);
     // One that quotes, one that breaks, and none.

@@ -58,7 +58,7 @@ fn every_source_file_opens_with_what_it_owns() {
 #[test]
 fn no_log_line_writes_a_value_as_it_is_debugged() {
     let (mut calls, mut found) = (0, Vec::new());
-    for (path, text) in texts("crates", "rs") {
+    for (path, text) in texts("crates", "rs").into_iter().filter(|(path, _)| !path.ends_with("tests.rs")) {
         for (at, _) in without_tests(&text).match_indices("tracing::") {
             let rest = &text[at + "tracing::".len()..];
             let is_call = ["error!(", "warn!(", "info!(", "debug!(", "trace!("].iter().any(|call| rest.starts_with(call));

@@ -71,7 +71,11 @@ fn every_dependency_of_our_crates_is_named_in_their_sources() {
     let mut found = Vec::new();
     for (manifest, text) in manifests() {
         let folder = manifest.trim_end_matches("Cargo.toml");
-        let sources: String = texts(folder, "rs").into_iter().map(|(_, text)| text).collect();
+        let mut sources: String = texts(folder, "rs").into_iter().map(|(_, text)| text).collect();
+        if sources.contains("#[path = \"../../src/") {
+            // It takes files of the harness among its own.
+            sources.extend(texts("tests/src", "rs").into_iter().map(|(_, text)| text));
+        }
         let mut section = "";
         for line in text.lines() {
             if let Some(name) = line.strip_prefix('[') {
@@ -103,9 +107,9 @@ fn our_crates_have_no_unsafe_code() {
     }
 }
 
-/// Our crates' manifests, by their paths from the root.
+/// The manifests of the workspace, by their paths from the root. The package in which a fuzzer lives is none of it: libFuzzer's own macro is not safe.
 fn manifests() -> Vec<(String, String)> {
     let all = ["crates", "tests"].iter().flat_map(|folder| texts(folder, "toml"));
-    let manifests: Vec<_> = all.filter(|(path, _)| path.ends_with("Cargo.toml")).collect();
+    let manifests: Vec<_> = all.filter(|(path, _)| path.ends_with("Cargo.toml") && !path.starts_with("tests/fuzz")).collect();
     manifests.into_iter().map(|(path, text)| (path.to_string_lossy().into_owned(), text)).collect()
 }

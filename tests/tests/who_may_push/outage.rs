@@ -34,7 +34,7 @@ fn answers_that_are_none_are_503_and_store_nothing() {
         Does::Breaks,
         Does::Says(500, whole.clone().into_bytes()),
         Does::Says(404, Vec::new()),
-        Does::Says(203, whole.clone().into_bytes()),
+        Does::Says(203, whole.into_bytes()),
         Does::Says(200, Vec::new()),
         Does::Says(200, b"<html>persistor-secret</html>".to_vec()),
         Does::Says(200, br#"{"keys":[]}"#.to_vec()),

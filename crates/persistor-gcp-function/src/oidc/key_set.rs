@@ -74,7 +74,7 @@ mod tests {
     }
 
     fn with(member: &str, value: Value) -> Value {
-        let mut key = jwk(&B, "other");
+        let mut key = jwk(B, "other");
         key[member] = value;
         key
     }
@@ -87,7 +87,7 @@ mod tests {
             json!(URL_SAFE_NO_PAD.encode(number))
         };
         let without_name = {
-            let mut key = jwk(&B, "other");
+            let mut key = jwk(B, "other");
             key.as_object_mut().expect("an object").remove("kid");
             key
         };
@@ -113,13 +113,13 @@ mod tests {
             json!("no object"),
         ];
         for other in others {
-            assert_eq!(names(&[other.clone(), jwk(&A, "a")]), ["a"], "{other}");
+            assert_eq!(names(&[other.clone(), jwk(A, "a")]), ["a"], "{other}");
         }
     }
 
     #[test]
     fn keys_that_say_less_are_taken() {
-        let mut plain = jwk(&A, "plain");
+        let mut plain = jwk(A, "plain");
         for member in ["alg", "use"] {
             plain.as_object_mut().expect("an object").remove(member);
         }
@@ -134,8 +134,8 @@ mod tests {
             DecodingKeyKind::RsaModulusExponent { n, .. } => n.clone(),
             DecodingKeyKind::SecretOrDer(_) => Vec::new(),
         };
-        let both = set(&[jwk(&A, "x"), jwk(&B, "x")]);
-        assert_eq!((both.len(), modulus(&both)), (1, modulus(&set(&[jwk(&A, "x")]))));
+        let both = set(&[jwk(A, "x"), jwk(B, "x")]);
+        assert_eq!((both.len(), modulus(&both)), (1, modulus(&set(&[jwk(A, "x")]))));
     }
 
     #[test]

@@ -31,7 +31,8 @@ Exit code 0 where it was compared, whatever the difference; 4 where no message i
 
 Examples:
   persistor diff --match id --since yesterday --until today < handled-ids.txt
-  persistor diff --match json:/order/id --since yesterday --until today < order-numbers.txt > missing.txt
+  persistor diff --match json:/order/id --since yesterday --until today \\
+    < order-numbers.txt > missing.txt
   persistor timeline --keys missing.txt")]
 pub(crate) struct Diff {
     #[command(flatten)]
