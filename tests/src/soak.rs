@@ -255,14 +255,15 @@ impl Outcome {
     }
 
     /// # Panics
-    /// If a kind of fault that a leg can have never struck there, or nothing came again that was acknowledged.
+    /// If a kind of fault that a leg can have never struck there, or nothing at all came again that was acknowledged.
     pub fn assert_every_fault_struck(&self) {
         for (leg, account) in &self.legs {
             let struck = |fault: &Fault| account.faults.get(fault).is_some_and(|count| *count > 0);
             let never: Vec<_> = leg.faults().into_iter().filter(|fault| !struck(fault)).collect();
             assert!(never.is_empty(), "{}: {never:?} never struck", leg.name());
-            assert!(account.after_acknowledgement > 0, "{}: nothing acknowledged came again", leg.name());
         }
+        // Of all legs together: in a small one chance may have it that none does.
+        assert!(self.legs.iter().any(|(_, account)| account.after_acknowledgement > 0), "nothing acknowledged came again");
     }
 }
 
