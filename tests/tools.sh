@@ -89,20 +89,19 @@ fake_gcs_server_program() {
   [[ -z $program ]] || realpath "$program"
 }
 
-# Below the tools folder, always in this version, from npm's registry; it changes nothing on the system.
-azurite_script() {
-  local version=3.37.0 folder=$tools_folder/azurite script
-  script=$folder/node_modules/azurite/dist/src/blob/main.js
-  if ! grep -qs "\"version\": \"$version\"" "$folder/node_modules/azurite/package.json" && command -v npm >/dev/null; then
+# A file of a package from npm's registry, below the tools folder and always in this version: npm_file PACKAGE VERSION FILE
+npm_file() {
+  local package=$1 version=$2 folder=$tools_folder/$1 file
+  if ! grep -qs "\"version\": \"$version\"" "$folder/node_modules/$package/package.json" && command -v npm >/dev/null; then
     mkdir -p "$folder"
     # One of its own, so that npm takes no folder above for its project.
     printf '{"private": true}\n' >"$folder/package.json"
-    if (cd "$folder" && npm install --no-audit --no-fund --ignore-scripts "azurite@$version" >/dev/null 2>&1); then
-      say "  installed Azurite $version"
+    if (cd "$folder" && npm install --no-audit --no-fund --ignore-scripts "$package@$version" >/dev/null 2>&1); then
+      say "  installed $package $version"
     fi
   fi
-  script=$(first_file "$script")
-  [[ -z $script ]] || realpath "$script"
+  file=$(first_file "$folder/node_modules/$package/$3")
+  [[ -z $file ]] || realpath "$file"
 }
 
 # A broker that speaks AMQP 1.0: below the tools folder, always in this version, from Maven's repository. The script that makes an instance of it.
@@ -115,21 +114,6 @@ artemis_script() {
     if mvn -q -B dependency:copy -Dartifact=org.apache.activemq:apache-artemis:$version:zip:bin -DoutputDirectory="$(realpath "$folder")" -Dmdep.useBaseVersion=true >/dev/null 2>&1 &&
       unzip -q -o "$archive" -d "$folder" && rm -f "$archive"; then
       say "  got Apache Artemis $version"
-    fi
-  fi
-  script=$(first_file "$script")
-  [[ -z $script ]] || realpath "$script"
-}
-
-# Another client of AMQP 1.0, from npm's registry: its main file.
-rhea_script() {
-  local version=3.0.5 folder=$tools_folder/rhea script
-  script=$folder/node_modules/rhea/lib/container.js
-  if ! grep -qs "\"version\": \"$version\"" "$folder/node_modules/rhea/package.json" && command -v npm >/dev/null; then
-    mkdir -p "$folder"
-    printf '{"private": true}\n' >"$folder/package.json"
-    if (cd "$folder" && npm install --no-audit --no-fund --ignore-scripts "rhea@$version" >/dev/null 2>&1); then
-      say "  installed rhea $version"
     fi
   fi
   script=$(first_file "$script")
@@ -178,9 +162,9 @@ tools() {
   found TEST_PYTHON "$(command -v python3 || true)" 'the reader in another language'
   found TEST_FAKE_GCS_SERVER "$(fake_gcs_server_program)" 'all with Cloud Storage (building it needs Go)'
   found TEST_NODE "$(command -v node || true)" 'all with Blob Storage'
-  found TEST_AZURITE "$(azurite_script)" 'all with Blob Storage (installing it needs npm)'
+  found TEST_AZURITE "$(npm_file azurite 3.37.0 dist/src/blob/main.js)" 'all with Blob Storage (installing it needs npm)'
   found TEST_ARTEMIS "$(artemis_script)" 'all with a broker of AMQP 1.0 (getting it needs Maven and unzip)'
-  found TEST_RHEA "$(rhea_script)" 'what another client of AMQP 1.0 reads (installing it needs npm)'
+  found TEST_RHEA "$(npm_file rhea 3.0.5 lib/container.js)" 'what another client of AMQP 1.0 reads (installing it needs npm)'
   found TEST_TERRAFORM "$(command -v terraform || true)" 'all with Terraform'
   local configuration
   configuration=$(terraform_configuration)

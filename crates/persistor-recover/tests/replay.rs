@@ -272,6 +272,7 @@ async fn a_rate_is_held_and_a_sink_that_fails_for_too_long_is_given_up() {
     let came = replay(&stored, &sink, &Asked::default(), None).await;
     assert!(matches!(&came.account.ended, Ended::Failed(error) if error.to_string() == "no right"), "{:?}", came.account.ended);
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert_eq!(came.account.failures, 0, "what is not sent again is not counted so");
 }
 
 #[tokio::test(start_paused = true)]

@@ -70,14 +70,14 @@ impl Budget {
 pub struct Reservation {
     shared: Arc<Shared>,
     bytes: u64,
-    /// A right that is given back with the bytes.
-    right: Option<OwnedSemaphorePermit>,
+    /// A permit that is given back with the bytes.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Reservation {
-    /// Holds a right, if there is one, as long as the bytes.
-    pub(crate) fn keep(&mut self, right: Option<OwnedSemaphorePermit>) {
-        self.right = right;
+    /// Holds a permit, if there is one, as long as the bytes.
+    pub(crate) fn keep(&mut self, permit: Option<OwnedSemaphorePermit>) {
+        self.permit = permit;
     }
 
     /// The bytes held.
@@ -210,7 +210,7 @@ impl Shared {
 
     fn take(self: &Arc<Self>, state: &mut State, bytes: u64) -> Reservation {
         state.free -= bytes;
-        Reservation { shared: Arc::clone(self), bytes, right: None }
+        Reservation { shared: Arc::clone(self), bytes, permit: None }
     }
 
     fn give_back(self: &Arc<Self>, bytes: u64) {

@@ -29,8 +29,8 @@ const FIRST: u64 = 1024 * KIB;
 const START: usize = 16 * 1024;
 /// The most that is kept for small bodies, of a quarter of all memory.
 const FOR_SMALL: u64 = 32 * 1024 * KIB;
-/// The bytes for which a large body needs one right.
-const RIGHT: u64 = 64 * KIB;
+/// The bytes for which a large body needs one permit.
+const PERMIT: u64 = 64 * KIB;
 
 /// What will live beside the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +49,12 @@ pub struct Intake {
     max_body: u64,
     budget: Budget,
     patience: Patience,
-    /// The right to read a body whose length is not known: as many at a time as leave room for one of them to become the largest.
+    /// Permits to read a body whose length is not known: as many at a time as leave room for one of them to become the largest.
     unknown: Arc<Semaphore>,
-    /// The right to be that one.
+    /// The permit to be that one.
     growing: Arc<Semaphore>,
-    /// How many rights large bodies of a declared length have together; what is left is for small ones.
-    rights: u32,
+    /// How many permits large bodies of a declared length have together; what is left is for small ones.
+    permits: u32,
     /// Those that are free.
     large: Arc<Semaphore>,
 }
@@ -108,10 +108,10 @@ impl Intake {
         let for_large = budget.total() - (budget.total() / 4).min(FOR_SMALL);
         let spare = for_large.saturating_sub(Decoded::Unescaped.beside(max_body) + BUFFERS);
         let others = usize::try_from(spare / (Decoded::Unescaped.beside(FIRST) + BUFFERS)).unwrap_or(0);
-        let rights = u32::try_from(for_large / RIGHT).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 3);
+        let permits = u32::try_from(for_large / PERMIT).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 3);
         Self {
-            rights,
-            large: Arc::new(Semaphore::new(rights as usize)),
+            permits,
+            large: Arc::new(Semaphore::new(permits as usize)),
             unknown: Arc::new(Semaphore::new(1 + others.min(Semaphore::MAX_PERMITS - 1))),
             max_body,
             budget,
@@ -154,9 +154,9 @@ impl Intake {
             return Err(Refused::Incomplete);
         }
         let needed = decoded.beside(length).saturating_add(length.clamp(SPARE, BUFFERS));
-        let right = self.right(length, needed).await?;
+        let permit = self.permit(length, needed).await?;
         let mut reservation = self.budget.reserve(needed, self.patience.room).await?;
-        reservation.keep(right);
+        reservation.keep(permit);
         let mut bytes = buffer(length)?;
         bytes.extend_from_slice(&begun);
         drop(begun);
@@ -227,15 +227,15 @@ impl Intake {
         Ok(Begun { bytes, whole: false })
     }
 
-    /// The right of a body of this length to take so many bytes, if it is large.
-    async fn right(&self, length: u64, bytes: u64) -> Result<Option<OwnedSemaphorePermit>, Refused> {
+    /// The permit of a body of this length to take so many bytes, if it is large.
+    async fn permit(&self, length: u64, bytes: u64) -> Result<Option<OwnedSemaphorePermit>, Refused> {
         if length <= FIRST {
             return Ok(None);
         }
         // One that needs more than there are takes all.
-        let rights = u32::try_from(bytes.div_ceil(RIGHT)).unwrap_or(u32::MAX).min(self.rights);
-        let right = timeout(self.patience.room, Arc::clone(&self.large).acquire_many_owned(rights)).await;
-        right.map_err(|_| Refused::Busy)?.map_err(|_| Refused::Busy).map(Some)
+        let permits = u32::try_from(bytes.div_ceil(PERMIT)).unwrap_or(u32::MAX).min(self.permits);
+        let permit = timeout(self.patience.room, Arc::clone(&self.large).acquire_many_owned(permits)).await;
+        permit.map_err(|_| Refused::Busy)?.map_err(|_| Refused::Busy).map(Some)
     }
 
     async fn next_chunk(&self, body: &mut Body, pace: Option<&mut Pace>) -> Result<Option<Bytes>, Refused> {

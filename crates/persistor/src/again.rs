@@ -4,7 +4,10 @@ use crate::sinks;
 
 /// This command again, as a shell takes it: with its name and archive said, also where a variable said it, and its times as they were meant.
 pub(crate) fn again(name: &str, archive: Option<&str>, times: &[(&str, Option<String>)]) -> String {
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    said_again(std::env::args().skip(1).collect(), name, archive, times)
+}
+
+fn said_again(mut arguments: Vec<String>, name: &str, archive: Option<&str>, times: &[(&str, Option<String>)]) -> String {
     for (flag, meant) in times {
         let Some(meant) = meant else { continue };
         let with_value = format!("{flag}=");
@@ -49,6 +52,27 @@ fn quote(argument: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn name_archive_and_times_are_said() {
+        let said = |arguments: &str, archive| {
+            let arguments = arguments.split(' ').map(ToOwned::to_owned).collect();
+            said_again(arguments, "n", archive, &[("--since", Some("T".to_owned())), ("--until", None)])
+        };
+        for (arguments, again) in [
+            ("replay --to -", "replay --to - --name n --archive gs://b"),
+            ("replay --to - --name m -a x", "replay --to - --name m -a x"),
+            ("replay --to=- -qa x --since=1h", "replay --to=- -qa x --since=T --name n"),
+            (
+                "replay --archive=x --since 1h --as raw --to https://h/p?sig=1",
+                "replay --archive=x --since T --as raw --to 'https://h/p?…' --name n",
+            ),
+            ("replay --at-once 1 --to -", "replay --at-once 1 --to - --name n --archive gs://b"),
+        ] {
+            assert_eq!(said(arguments, Some("gs://b")), format!("persistor {again}"));
+        }
+        assert_eq!(said("send --to -", None), "persistor send --to - --name n");
+    }
 
     #[test]
     fn arguments_are_quoted_for_a_shell() {

@@ -6,7 +6,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::account::Account;
-use super::judge::Verdict;
 use super::load::Load;
 use super::pushed::WRITE_TIMEOUT;
 use super::schedule::Event;
@@ -131,8 +130,7 @@ pub(super) fn round(load: Load, site: &Site, events: &[Event], cardinality: Card
     let sent = entity.all().into_iter().map(|(sequence, (message, enqueued)): (i64, (Arc<_>, _))| {
         (expected(&binding, NAMESPACE, sequence, &message, enqueued), succeeded.contains(&sequence))
     });
-    let mut verdict = Verdict::of(&site.read(), sent);
-    verdict.compare(&before, &site.made());
+    let verdict = site.judge(sent, &before);
     Account {
         sent: load.count,
         acknowledged: succeeded.len(),

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use super::account::Account;
 use super::called::Worker;
-use super::judge::Verdict;
 use super::load::Load;
 use super::queue::{Broker, Queue};
 use super::schedule::Event;
@@ -68,8 +67,7 @@ pub(super) fn hub(load: Load, site: &Site, events: &[Event]) -> Account {
         hub.has_succeeded(partition, event.sequence)
     };
     let sent = hub.events().map(|pair| (event_hubs::expected(&binding, NAMESPACE, &pair.0, pair.1), succeeded(&pair)));
-    let mut verdict = Verdict::of(&site.read(), sent);
-    verdict.compare(&before, &site.made());
+    let verdict = site.judge(sent, &before);
     Account {
         sent: load.count,
         acknowledged: hub.events().filter(succeeded).count(),
@@ -126,18 +124,8 @@ pub(super) fn grid(load: Load, site: &Site, events: &[Event]) -> Account {
     let queue = broker.queue();
     let sent =
         (0..load.count).map(|number| (event_grid::expected(&binding, &event(number)), queue.is_acknowledged(number / TOGETHER)));
-    let mut verdict = Verdict::of(&site.read(), sent);
-    verdict.compare(&before, &site.made());
-    Account {
-        sent: load.count,
-        acknowledged: queue.counts.acknowledged,
-        redelivered: queue.counts.redelivered,
-        after_acknowledgement: queue.counts.after_acknowledgement,
-        faults,
-        verdict,
-        peak_memory: worker.peak_memory(),
-        time: start.elapsed(),
-    }
+    let verdict = site.judge(sent, &before);
+    Account { faults, verdict, peak_memory: worker.peak_memory(), time: start.elapsed(), ..queue.account(load.count) }
 }
 
 impl Traffic for Calling<'_> {

@@ -9,7 +9,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::account::Account;
-use super::judge::Verdict;
 use super::load::Load;
 use super::queue::{Broker, Queue};
 use super::schedule::{Event, Fault};
@@ -123,19 +122,8 @@ pub(super) fn round(load: Load, site: &Site, events: &[Event]) -> Account {
     }
     let queue = senders.broker.queue();
     let sent = (0..load.count).map(|number| (load.expected_push(number), queue.is_acknowledged(number)));
-    let mut verdict = Verdict::of(&site.read(), sent);
-    verdict.compare(&before, &site.made());
-    let peak_memory = handler.peak_memory();
-    Account {
-        sent: load.count,
-        acknowledged: queue.counts.acknowledged,
-        redelivered: queue.counts.redelivered,
-        after_acknowledgement: queue.counts.after_acknowledgement,
-        faults,
-        verdict,
-        peak_memory,
-        time: start.elapsed(),
-    }
+    let verdict = site.judge(sent, &before);
+    Account { faults, verdict, peak_memory: handler.peak_memory(), time: start.elapsed(), ..queue.account(load.count) }
 }
 
 impl Traffic for Senders {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
+use super::account::Account;
 use crate::random::Random;
 
 /// What a sender is to do.
@@ -78,6 +79,12 @@ impl Queue {
             counts: Counts::default(),
             idle: Random::of(&[seed, 0x1d1e]),
         }
+    }
+
+    /// What it has counted of so many messages.
+    pub(super) fn account(&self, sent: usize) -> Account {
+        let Counts { acknowledged, redelivered, after_acknowledgement, .. } = self.counts;
+        Account { sent, acknowledged, redelivered, after_acknowledgement, ..Account::default() }
     }
 
     /// No more faults are made.

@@ -10,15 +10,16 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::Store;
+use super::judge::Verdict;
 use super::schedule::{Event, Fault};
 use crate::archive::Archive;
 use crate::azurite::{self, ACCOUNT, Azurite};
 use crate::blob_double;
+use crate::expected::Expected;
 use crate::fake_storage::FakeStorage;
 use crate::http::Answer;
 use crate::mounts::Mount;
 use crate::place;
-
 use crate::program::Setup;
 use crate::proxy::{Direction, Fault as Break, Kind as Way, Proxy};
 use crate::scratch;
@@ -131,6 +132,13 @@ impl Site {
             Kind::Bucket { fake, .. } => Archive::read_bucket(fake, NAME, PREFIX),
             Kind::Container { azurite, .. } => Archive::read_container(azurite, NAME, PREFIX),
         }
+    }
+
+    /// Holds all that it holds against what was sent, and whether that was acknowledged; `before` is how its blobs had been made at an earlier time.
+    pub fn judge(&self, sent: impl Iterator<Item = (Expected, bool)>, before: &BTreeMap<String, String>) -> Verdict {
+        let mut verdict = Verdict::of(&self.read(), sent);
+        verdict.compare(before, &self.made());
+        verdict
     }
 
     /// Every blob with what would be another one if it were made or written again.

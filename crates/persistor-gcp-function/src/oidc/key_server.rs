@@ -1,9 +1,9 @@
 //! Asks the issuer's server for its keys, once a call. When that is done is left to `keys`.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use persistor_serve::is_loopback;
 use reqwest::header::{AGE, CACHE_CONTROL, HeaderMap};
 use reqwest::{Client, StatusCode, Url, redirect};
 
@@ -69,15 +69,8 @@ pub(crate) fn check(text: &str) -> Result<(), String> {
     }
     match url.scheme() {
         "https" => Ok(()),
-        "http" if is_loopback(&url) => Ok(()),
+        "http" if is_loopback(url.host_str().unwrap_or_default()) => Ok(()),
         _ => Err(format!("`{text}` is neither https nor http on this machine")),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host_str().unwrap_or_default().trim_matches(['[', ']']) {
-        "localhost" => true,
-        host => host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()),
     }
 }
 

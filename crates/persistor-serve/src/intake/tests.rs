@@ -213,7 +213,7 @@ async fn large_bodies_leave_room_for_small_ones() {
         held.push(intake.read(&declaring(MIB / 2), body, Decoded::Yes).await.expect("there is room"));
     }
     drop(held);
-    assert_eq!((intake.budget.in_flight(), intake.large.available_permits()), (0, intake.rights as usize));
+    assert_eq!((intake.budget.in_flight(), intake.large.available_permits()), (0, intake.permits as usize));
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use persistor_core::{Error, ErrorKind, Result};
 use persistor_recover::{Capabilities, Feeds, Outgoing, Sink};
+use persistor_serve::is_loopback;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Url, redirect};
 use tokio::time::timeout;
@@ -52,7 +53,7 @@ impl Http {
             ));
         }
         let authorization = authorization.map(header_value).transpose()?;
-        if authorization.is_some() && url.scheme() == "http" && !is_loopback(&url) {
+        if authorization.is_some() && url.scheme() == "http" && !is_loopback(url.host_str().unwrap_or_default()) {
             return Err(invalid("PERSISTOR_SINK_AUTHORIZATION would be readable on the way: use https"));
         }
         // There may be one already.
@@ -98,13 +99,6 @@ fn header_value(text: &str) -> Result<HeaderValue> {
     let mut value = HeaderValue::from_str(text).map_err(|_| invalid("PERSISTOR_SINK_AUTHORIZATION is no value of a header"))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host_str().unwrap_or_default().trim_matches(['[', ']']) {
-        "localhost" => true,
-        host => host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback()),
-    }
 }
 
 /// Scheme, host, port and path.
