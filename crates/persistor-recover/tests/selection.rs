@@ -16,8 +16,8 @@ const SHARDED: &str = "{shard:1}/{stream}/{time:%Y/%m/%d}/{attribute:tenant|none
 const STREAMS: [&str; 6] = ["orders", "orders-b", "a/b", "..", "\u{e9} \u{1f600}", "or"];
 const DIGITS: &str = "7-0123456789abcdef0123456789abcdef";
 
-/// What identifies a message, by its own values; the tenant too, since keys hold it.
-type Identity = (String, String, DateTime<Utc>, String, Option<String>);
+/// What identifies a message, by its own values; the tenant too, as keys show it: there, one that is not given is one called `none`.
+type Identity = (String, String, DateTime<Utc>, String, String);
 
 fn at(milliseconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(1_795_305_570_000 + milliseconds).expect("a time")
@@ -117,7 +117,7 @@ impl Asked {
 }
 
 fn identity(record: &Record) -> Identity {
-    let tenant = record.attributes().get("tenant").map(|value| value.text().to_owned());
+    let tenant = record.attributes().get("tenant").map_or("none", |value| value.text()).to_owned();
     let second = record.publish_time().second().and_utc();
     (record.entity().to_string(), record.id().to_string(), second, record.sha256()[..32].to_owned(), tenant)
 }
