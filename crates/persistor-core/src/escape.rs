@@ -166,6 +166,8 @@ mod tests {
             "~C3",
             "~_~_",
             &format!("abc~~{hex}"),
+            &format!("{}~~{hex}", "a".repeat(117)),
+            &format!("{}~5F~~{hex}", "a".repeat(117)),
             &format!("{}~~{hex}", "a".repeat(121)),
             &format!("{}~~{}", "a".repeat(120), "0".repeat(31)),
             &format!("_{}~~{hex}", "a".repeat(119)),

@@ -331,6 +331,19 @@ mod tests {
         assert!(FolderStore::existing(parent.path().join("none")).is_err());
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_no_text_is_listed_and_holds_nothing() {
+        use futures_util::TryStreamExt as _;
+        use std::os::unix::ffi::OsStrExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = FolderStore::open(folder.path()).expect("open");
+        fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"a\xff")), "x").expect("write");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let entries: Vec<Entry> = runtime.block_on(store.list("", None).try_collect()).expect("listed");
+        assert_eq!(entries.iter().map(|entry| (entry.name.as_str(), entry.size)).collect::<Vec<_>>(), [("a\u{fffd}", 0)]);
+    }
+
     #[test]
     fn what_is_in_the_way_is_not_taken_for_a_blob() {
         let folder = tempfile::tempdir().expect("a folder");

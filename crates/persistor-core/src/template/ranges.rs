@@ -234,9 +234,40 @@ mod tests {
         assert_eq!((shards.len(), shards[1].as_str()), (33, "0/orders/2026/11/22/ 0/orders/2026/11/22/ "));
         let digit = &sha256_hex(b"7")[..1];
         assert_eq!(shown(sharded, &all), [format!("{digit}/ {digit}/ "), "narrowed false".to_owned()]);
-        let one = KeyBounds { ids: vec!["7".into()], ..since };
+        let one = KeyBounds { ids: vec!["7".into()], ..since.clone() };
         let by_id = "{id}/{stream}/{time:%Y/%m/%d}/{digest}";
         assert_eq!(shown(by_id, &one), ["7/orders/ 7/orders/2026/11/22/ ", "narrowed true"]);
+    }
+
+    #[test]
+    fn an_id_narrows_by_itself() {
+        let one = KeyBounds { ids: vec!["7".into()], ..KeyBounds::default() };
+        assert_eq!(shown("{id}/{stream}/{time:%Y/%m/%d}/{digest}", &one), ["7/ 7/ ", "narrowed true"]);
+    }
+
+    #[test]
+    fn shards_are_spelled_out_only_where_that_asks_for_less() {
+        let streams = |count: usize| KeyBounds { streams: (0..count).map(|n| n.to_string()).collect(), ..KeyBounds::default() };
+        let since = KeyBounds { first: Some(second("2026-11-22T05:40:00Z")), ..KeyBounds::default() };
+        let until = KeyBounds { first: None, last: since.first, ..KeyBounds::default() };
+        let by_attribute = KeyBounds { attributes: [("t".to_owned(), vec!["a".to_owned()])].into(), ..KeyBounds::default() };
+        let nothing = KeyBounds::default();
+        for (template, bounds, ranges) in [
+            ("{shard:3}/{stream}/{time:%Y/%m/%d}/{id}-{digest}", &streams(1), 4096),
+            ("{shard:4}/{stream}/{time:%Y/%m/%d}/{id}-{digest}", &streams(1), 1),
+            ("{shard:1}/{stream}/{time:%Y/%m/%d}/{id}-{digest}", &streams(2), 32),
+            ("{shard:1}/{stream}/{time:%Y/%m/%d}/{id}-{digest}", &nothing, 1),
+            ("{shard:1}/{time:%Y/%m/%d}/{stream}/{id}-{digest}", &since, 16),
+            ("{shard:1}/{time:%Y/%m/%d}/{stream}/{id}-{digest}", &until, 16),
+            ("{shard:1}/{time:%Y/%m/%d}/{stream}/{id}-{digest}", &nothing, 1),
+            ("{shard:1}/{attribute:t|x}/{time:%Y/%m/%d}/{stream}/{id}-{digest}", &by_attribute, 16),
+            ("{shard:1}/{attribute:t|x}/{time:%Y/%m/%d}/{stream}/{id}-{digest}", &since, 1),
+            // What stands before counts too: 16 streams by 256 shards are the most, 17 are too many.
+            ("{stream}/{shard:2}/{time:%Y/%m/%d}/{id}-{digest}", &KeyBounds { first: since.first, ..streams(16) }, 4096),
+            ("{stream}/{shard:2}/{time:%Y/%m/%d}/{id}-{digest}", &KeyBounds { first: since.first, ..streams(17) }, 17),
+        ] {
+            assert_eq!(shown(template, bounds).len() - 1, ranges, "{template} {bounds:?}");
+        }
     }
 
     #[test]

@@ -34,6 +34,8 @@ fn each_rule_refuses_with_its_reason() {
         ("{name}/{time:%Y/%m/%d}/{id}-{digest}", "not a field"),
         ("{time}/{id}-{digest}", "not a field"),
         ("{attribute:a}/{time:%Y/%m/%d}/{id}-{digest}", "a name and a default"),
+        ("{attribute:|a}/{time:%Y/%m/%d}/{id}-{digest}", "a name and a default"),
+        ("{attribute:a|b}/{attribute:a|c}/{stream}/{time:%Y/%m/%d}/{id}-{digest}", "a field stands twice"),
         ("{shard:0}/{time:%Y/%m/%d}/{id}-{digest}", "from 1 to 8"),
         ("{shard:9}/{time:%Y/%m/%d}/{id}-{digest}", "from 1 to 8"),
         (&format!("{{stream}}/{{time:%Y/%m/%d}}/{}{{id}}-{{digest}}", "x".repeat(62)), "longer than 255"),
@@ -54,6 +56,36 @@ fn the_longest_key_is_bounded_with_the_prefix() {
     let room = LONGEST_KEY - template.longest_key();
     assert!(template.check_prefix(room).is_ok());
     assert!(template.check_prefix(room + 1).is_err());
+}
+
+#[test]
+fn no_key_is_longer_than_the_longest() {
+    let long = "\u{e9}".repeat(200);
+    for text in [DEFAULT_TEMPLATE, "x/{time:%Y-%m-%d}/{stream}/{attribute:a|b}/{id}-{digest}"] {
+        let template = Template::parse(text).expect("valid");
+        let source = Source {
+            stream: &long,
+            id: &long,
+            second: NaiveDateTime::default(),
+            sha256: &"0".repeat(64),
+            attribute: &|_| Some(&long),
+        };
+        let longest = template.render_source(&source).as_str().len() + RECORD_SUFFIX.len();
+        assert!(template.check_prefix(LONGEST_KEY - longest).is_ok(), "{text}");
+        assert!(template.check_prefix(LONGEST_KEY - longest + 1).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_template_knows_what_its_keys_hold() {
+    for (text, holds_attributes, time_parts) in [
+        (DEFAULT_TEMPLATE, false, 6),
+        ("{stream}/{time:%Y/%m/%d}/{id}-{digest}", false, 3),
+        ("{attribute:a|b}/{attribute:c|b}/{stream}/{time:%Y/%m/%d/%H}/{id}-{digest}", true, 4),
+    ] {
+        let template = Template::parse(text).expect("valid");
+        assert_eq!((template.holds_attributes(), template.time_parts()), (holds_attributes, time_parts), "{text}");
+    }
 }
 
 #[test]
