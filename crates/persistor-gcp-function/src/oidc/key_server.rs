@@ -92,6 +92,18 @@ mod tests {
     use reqwest::header::{HeaderName, HeaderValue};
 
     #[test]
+    fn keys_come_from_https_or_this_machine_and_without_a_login() {
+        for url in ["https://keys.example/jwk", "http://127.0.0.1:8080/jwk", "http://localhost/jwk"] {
+            assert_eq!(check(url), Ok(()), "{url}");
+        }
+        for url in
+            ["", "keys", "http://keys.example/jwk", "file:///jwk", "https://a@keys.example/jwk", "https://:b@keys.example/jwk"]
+        {
+            assert!(check(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
     fn freshness_is_the_servers_within_bounds() {
         let fresh = |pairs: &[(HeaderName, &'static str)]| {
             let pairs = pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
