@@ -1,17 +1,20 @@
 //! A copy into another store: what arrives, what is left out, and how it ends where the target fails, for a while or for good.
 
 mod common;
+#[path = "common/failing.rs"]
+mod failing;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use common::{message, persist};
+use failing::FailingReader;
 use futures_util::TryStreamExt as _;
 use persistor_core::testing::{Fault as TargetFault, FaultPlan, FaultyWriter};
 use persistor_core::{DEFAULT_TEMPLATE, Entry, ErrorKind, Key, MemoryStore, Metadata, Reader as _, RecordPlace, Writer};
 use persistor_recover::replay::Ended;
-use persistor_recover::{Archive, Copied, Fault, Selection, Source, Wanted, copy, measure};
+use persistor_recover::{Archive, Copied, Fault, Finding, Selection, Source, Wanted, copy, measure};
 use tokio::sync::watch;
 
 const MESSAGES: u64 = 200;
@@ -71,6 +74,44 @@ async fn everything_arrives_as_it_is_and_once() {
     assert_eq!(blobs(&from).await, blobs(&to).await);
     let archive = Archive::open(Arc::new(from)).await.expect("an archive");
     assert_eq!(measure(&archive, all(), &mut |_| {}).await.expect("measured"), (first.messages, first.bytes));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_told_apart_from_what_is_damaged() {
+    let store = source().await;
+    let entries: Vec<Entry> = store.list("orders/2026/11/22/05/", None).try_collect().await.expect("a listing");
+    let key = entries[20].key().expect("a key");
+    for (kind, expected) in [
+        (ErrorKind::NotFound, Some(Fault::Vanished)),
+        (ErrorKind::Damaged, Some(Fault::PayloadDiffers)),
+        (ErrorKind::Unavailable, None),
+        (ErrorKind::Denied, None),
+    ] {
+        let archive = Archive::open(Arc::new(FailingReader { store: store.clone(), key: key.clone(), kind })).await;
+        let (to, mut faults) = (MemoryStore::new(), Vec::new());
+        let (_stop, stopped) = watch::channel(false);
+        let target: Arc<dyn Writer> = Arc::new(to.clone());
+        let archive = archive.expect("an archive");
+        let mut damage = |finding: Finding| {
+            if finding.fault.is_damage() {
+                faults.push((finding.fault, finding.name));
+            }
+        };
+        let copied = copy(&archive, &target, all(), PATIENCE, stopped, &mut damage).await;
+        match expected {
+            Some(fault) => {
+                assert_eq!(faults, [(fault, key.to_string())], "{kind:?}");
+                assert!(matches!(copied.ended, Ended::Done), "{copied:?}");
+                assert_eq!((copied.messages, copied.damage), (MESSAGES + 9, 1), "{kind:?}");
+            }
+            // The archive cannot be read just now: that says nothing about a message.
+            None => {
+                assert_eq!(faults, [], "{kind:?}");
+                assert!(matches!(&copied.ended, Ended::Failed(error) if error.kind() == kind), "{copied:?}");
+            }
+        }
+        assert!(blobs(&to).await.iter().all(|(entry, _)| entry.name != key.as_str()), "{kind:?}");
+    }
 }
 
 #[tokio::test]

@@ -5,14 +5,22 @@ mod blobs;
 #[path = "common/cases.rs"]
 mod cases;
 mod common;
+#[path = "common/failing.rs"]
+mod failing;
 
 use std::sync::Arc;
 
 use blobs::{Blobs, Place};
 use cases::{TIME, beside, cases, messages, on_name, on_payload};
-use common::message;
-use persistor_core::{Key, Layout, MemoryStore, Message, Metadata, Writer as _};
-use persistor_recover::Fault::{Absent, EntitiesDiffer, Foreign, KeyDiffers, PayloadsDiffer, RecordAlone, RecordMissing};
+use common::{message, persist};
+use failing::FailingReader;
+use futures_util::TryStreamExt as _;
+use persistor_core::{
+    DEFAULT_TEMPLATE, ErrorKind, Key, Layout, MemoryStore, Message, Metadata, Reader as _, RecordPlace, Writer as _,
+};
+use persistor_recover::Fault::{
+    Absent, EntitiesDiffer, Foreign, KeyDiffers, PayloadDiffers, PayloadsDiffer, RecordAlone, RecordMissing, Vanished,
+};
 use persistor_recover::{Archive, Fault, Finding, Keys, ReadData, Selection, Source, Summary, verify};
 
 const PLACES: [Place; 3] = [Place::Inline, Place::Beside, Place::Folder];
@@ -127,4 +135,42 @@ async fn what_others_put_there_stops_nothing() {
     let mut report = |finding: Finding| found.push((finding.fault, finding.name));
     verify(&archive, &Arc::new(Selection::all()), Source::Listing, ReadData::All, &mut report).await.expect("verified");
     assert_eq!(found, [(Foreign, long.to_string()), (Foreign, "y".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_told_apart_from_what_is_damaged() {
+    let store = MemoryStore::new();
+    let keys = persist(Arc::new(store.clone()), DEFAULT_TEMPLATE, RecordPlace::Always, messages()).await;
+    // A message's blob that no layout names, and the blob of its record.
+    let stray = Key::parse("kept/7").expect("a key");
+    let record = store.read(&keys[0].record().expect("a key"), None).await.expect("a record");
+    let record: Vec<_> = record.try_collect().await.expect("a record");
+    let in_blob = Metadata::from([("record".to_owned(), "blob".to_owned())]);
+    store.create(&stray, &[], &in_blob, None).await.expect("stored");
+    let record_of_stray = stray.record().expect("a key");
+    store.create(&record_of_stray, &record, &Metadata::new(), None).await.expect("stored");
+    for (read, kind, expected) in [
+        (&keys[0], ErrorKind::NotFound, Some((Vanished, &keys[0]))),
+        (&keys[0], ErrorKind::Damaged, Some((PayloadDiffers, &keys[0]))),
+        (&keys[0], ErrorKind::Unavailable, None),
+        (&keys[0], ErrorKind::Denied, None),
+        (&record_of_stray, ErrorKind::NotFound, Some((Foreign, &stray))),
+        (&record_of_stray, ErrorKind::Damaged, Some((Foreign, &stray))),
+        (&record_of_stray, ErrorKind::Unavailable, None),
+        (&record_of_stray, ErrorKind::Denied, None),
+    ] {
+        let reader = FailingReader { store: store.clone(), key: read.clone(), kind };
+        let archive = Archive::open(Arc::new(reader)).await.expect("opened");
+        let mut found = Vec::new();
+        let mut report = |finding: Finding| found.push((finding.fault, finding.name));
+        let verified = verify(&archive, &Arc::new(Selection::all()), Source::Listing, ReadData::All, &mut report).await;
+        match expected {
+            Some((fault, key)) => {
+                assert!(verified.is_ok(), "{read} {kind:?}: {verified:?}");
+                assert!(found.contains(&(fault, key.to_string())), "{read} {kind:?}: {found:?}");
+            }
+            // The archive cannot be read just now: that says nothing about a message.
+            None => assert_eq!(verified.map(drop).map_err(|error| error.kind()), Err(kind), "{read}"),
+        }
+    }
 }

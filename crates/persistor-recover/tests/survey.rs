@@ -94,6 +94,21 @@ async fn messages_at_both_ends_of_the_years_do_not_hide_each_other() {
 }
 
 #[tokio::test]
+async fn other_names_in_front_hide_no_stream() {
+    let times = ["2026-11-20T07:08:09Z", "2026-11-21T07:08:09Z"];
+    for count in [999, 1000, 1001, 2500] {
+        let store = store(DEFAULT_TEMPLATE, times.map(|time| message("orders", time, time, None, "x")).to_vec()).await;
+        for foreign in 0..count {
+            let key = Key::parse(format!("orders/0-{foreign:04}")).expect("a key");
+            store.create(&key, &[], &Metadata::new(), None).await.expect("stored");
+        }
+        let found = survey(&open(&store).await, false).await;
+        let [orders] = &found[..] else { panic!("{count}: {found:?}") };
+        assert_eq!([orders.first, orders.last], times.map(|time| told(DEFAULT_TEMPLATE, time)), "{count}");
+    }
+}
+
+#[tokio::test]
 async fn streams_of_every_name_are_told_apart() {
     let (long, longer) = ("long-name-".repeat(20), "long-name-".repeat(21));
     for template in TEMPLATES {
