@@ -266,8 +266,25 @@ async fn an_event_that_cannot_be_read_is_kept_with_its_call_and_stops_nothing() 
     // A store that cannot keep it leaves it with the broker.
     let down = failing([], 0);
     let router = app(down.clone(), function(Trigger::EventHubs, Cardinality::Many));
-    *down.failures.lock().expect("no panic") = HashMap::from([(body.to_string().into_bytes(), u32::MAX)]);
+    let fails = |times| *down.failures.lock().expect("no panic") = HashMap::from([(body.to_string().into_bytes(), times)]);
+    fails(u32::MAX);
+    let start = Instant::now();
     assert_eq!(call(&router, &body).await.0, 503);
+    let took = start.elapsed();
+    assert!(took <= Duration::from_secs(45) && took > Duration::from_secs(30), "{took:?}");
+    assert_eq!(stored(&down.store, "_persistor/rejected/").await, []);
+    fails(2);
+    assert_eq!(call(&router, &body).await, (200, json!({})), "an outage that ends meanwhile is not noticed");
+    assert_eq!(stored(&down.store, "_persistor/rejected/").await.len(), 1);
+    // What can be read is to be stored first: until it is, the call comes again, and is not kept.
+    let half = failing(["event 2"], u32::MAX);
+    let router = app(half.clone(), function(Trigger::EventHubs, Cardinality::Many));
+    let (status, reply) = call(&router, &body).await;
+    assert_eq!((status, &reply["error"]), (503, &json!("not-stored")));
+    assert_eq!(stored(&half.store, "_persistor/rejected/").await, []);
+    half.failures.lock().expect("no panic").clear();
+    assert_eq!(call(&router, &body).await, (200, json!({})));
+    assert_eq!((stored(&half.store, "ns.q/").await.len(), stored(&half.store, "_persistor/rejected/").await.len()), (2, 1));
     // The same of Service Bus is refused: there one message stops no other.
     let bus = failing([], 0);
     let router = app(bus.clone(), function(Trigger::ServiceBus, Cardinality::Many));
