@@ -85,6 +85,14 @@ mod tests {
     }
 
     #[test]
+    fn attributes_are_names_and_values() {
+        let record = crate::testing::record_with([("tenant", "north".into())]);
+        for (pattern, found) in [("^tenant=nor", true), ("north$", true), ("south", false), ("json:/tenant", false)] {
+            assert_eq!(Pattern::parse(pattern, false).expect("a pattern").is_in_attributes(&record), found, "{pattern}");
+        }
+    }
+
+    #[test]
     fn a_value_in_json_is_compared_as_it_is_written() {
         let payload = br#"{"order":{"id":4711,"name":"a=b","tags":["x"]}}"#;
         for (pattern, found) in [

@@ -21,7 +21,10 @@ use persistor_core::{
 use persistor_recover::Fault::{
     Absent, EntitiesDiffer, Foreign, KeyDiffers, PayloadDiffers, PayloadsDiffer, RecordAlone, RecordMissing, Vanished,
 };
-use persistor_recover::{Archive, Fault, Finding, Keys, ReadData, Selection, Source, Summary, verify};
+use persistor_recover::{
+    Archive, Detail, Fault, Finding, Item, Keys, Pattern, ReadData, Selection, Source, Summary, messages as messages_of, search,
+    verify,
+};
 
 const PLACES: [Place; 3] = [Place::Inline, Place::Beside, Place::Folder];
 #[tokio::test]
@@ -149,6 +152,8 @@ async fn what_cannot_be_read_is_told_apart_from_what_is_damaged() {
     store.create(&stray, &[], &in_blob, None).await.expect("stored");
     let record_of_stray = stray.record().expect("a key");
     store.create(&record_of_stray, &record, &Metadata::new(), None).await.expect("stored");
+    let archive_without =
+        |read: &Key, kind| Archive::open(Arc::new(FailingReader { store: store.clone(), key: read.clone(), kind }));
     for (read, kind, expected) in [
         (&keys[0], ErrorKind::NotFound, Some((Vanished, &keys[0]))),
         (&keys[0], ErrorKind::Damaged, Some((PayloadDiffers, &keys[0]))),
@@ -159,8 +164,7 @@ async fn what_cannot_be_read_is_told_apart_from_what_is_damaged() {
         (&record_of_stray, ErrorKind::Unavailable, None),
         (&record_of_stray, ErrorKind::Denied, None),
     ] {
-        let reader = FailingReader { store: store.clone(), key: read.clone(), kind };
-        let archive = Archive::open(Arc::new(reader)).await.expect("opened");
+        let archive = archive_without(read, kind).await.expect("opened");
         let mut found = Vec::new();
         let mut report = |finding: Finding| found.push((finding.fault, finding.name));
         let verified = verify(&archive, &Arc::new(Selection::all()), Source::Listing, ReadData::All, &mut report).await;
@@ -172,5 +176,29 @@ async fn what_cannot_be_read_is_told_apart_from_what_is_damaged() {
             // The archive cannot be read just now: that says nothing about a message.
             None => assert_eq!(verified.map(drop).map_err(|error| error.kind()), Err(kind), "{read}"),
         }
+        if *read == keys[0] {
+            let items = messages_of(&archive, &Arc::new(Selection::all()), Source::Listing, Detail::Names);
+            let found = search(&archive, items, Pattern::fixed("payload", false).expect("a pattern"), false);
+            let found: Result<Vec<_>, _> = found.try_collect().await;
+            match expected {
+                Some((fault, key)) => {
+                    let findings = found.expect("searched").into_iter().filter_map(|item| match item {
+                        Item::Finding(finding) => Some((finding.fault, finding.name)),
+                        Item::Message(_) => None,
+                    });
+                    assert!(findings.collect::<Vec<_>>().contains(&(fault, key.to_string())), "{kind:?}");
+                }
+                None => assert_eq!(found.map(drop).map_err(|error| error.kind()), Err(kind)),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_last_name_is_looked_at_too() {
+    for place in PLACES {
+        let mut blobs = Blobs::of(place, &messages()).await;
+        let expected: Vec<_> = beside(&mut blobs, "zzz").into_iter().map(|name| (Foreign, name)).collect();
+        assert_eq!(verified(&blobs, ReadData::No).await.0, expected, "{place:?}");
     }
 }

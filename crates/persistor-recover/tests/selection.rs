@@ -15,6 +15,9 @@ use proptest::prelude::*;
 const SHARDED: &str = "{shard:1}/{stream}/{time:%Y/%m/%d}/{attribute:tenant|none}/{id}-{digest}";
 /// Here an attribute that is asked for says what to list.
 const BY_TENANT: &str = "{attribute:tenant|none}/{stream}/{time:%Y/%m/%d}/{id}-{digest}";
+/// Here keys tell the hour or the minute, and records the rest.
+const BY_HOUR: &str = "{stream}/{time:%Y/%m/%d/%H}/{id}-{digest}";
+const BY_MINUTE: &str = "{time:%Y/%m/%d/%H%M}/{stream}/{id}-{digest}";
 const STREAMS: [&str; 6] = ["orders", "orders-b", "a/b", "..", "\u{e9} \u{1f600}", "or"];
 const DIGITS: &str = "7-0123456789abcdef0123456789abcdef";
 
@@ -55,8 +58,8 @@ fn ids() -> impl Strategy<Value = String> {
 
 fn planned() -> impl Strategy<Value = Planned> {
     let tenant = prop::option::of(prop::sample::select(vec!["north", "none", "", "a/b"]));
-    // Two days and a bit, most of them within a few seconds of each other.
-    let milliseconds = prop_oneof![0..5_000_i64, 0..200_000_000_i64];
+    // Two days and a bit, most of them within a few seconds of each other, some at a moment that is asked for.
+    let milliseconds = prop_oneof![0..5_000_i64, 0..200_000_000_i64, (0..5_i64).prop_map(|n| n * 1000)];
     let layouts = prop::sample::select(vec![(true, false), (false, true), (true, true)]);
     let values = (0..STREAMS.len(), ids(), milliseconds, tenant, "[ab]{0,1}", layouts);
     values.prop_map(|(stream, id, milliseconds, tenant, payload, layouts)| Planned {
@@ -79,7 +82,7 @@ struct Asked {
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
-    let moment = || prop::option::of(prop_oneof![0..6_000_i64, 0..200_000_000_i64]);
+    let moment = || prop::option::of(prop_oneof![0..6_000_i64, 0..200_000_000_i64, (0..5_i64).prop_map(|n| n * 1000)]);
     let attribute =
         prop::option::weighted(0.4, prop::sample::select(vec!["tenant", "tenant=north", "tenant!=north", "tenant=none"]));
     let ids = prop_oneof![2 => Just(BTreeSet::new()), 1 => prop::collection::btree_set(ids(), 1..4)];
@@ -217,7 +220,7 @@ proptest! {
 
     #[test]
     fn a_selection_is_a_filter(
-        plans in prop::collection::vec(planned(), 1..60), asked in asked(), template in prop::sample::select(vec![DEFAULT_TEMPLATE, SHARDED, BY_TENANT]),
+        plans in prop::collection::vec(planned(), 1..60), asked in asked(), template in prop::sample::select(vec![DEFAULT_TEMPLATE, SHARDED, BY_TENANT, BY_HOUR, BY_MINUTE]),
         keys in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");

@@ -81,6 +81,18 @@ pub(crate) fn cases() -> Vec<(&'static str, Damage, Faults<'static>, Faults<'sta
             both(&[]),
             both(&[PayloadDiffers]),
         ),
+        (
+            "record of another CRC32C",
+            |blobs| {
+                let record = forged(&blobs.record(&blobs.victim()), |members| {
+                    members.insert("crc32c".into(), "00000000".into());
+                });
+                blobs.set_record(&blobs.victim(), &record);
+                vec![blobs.victim()]
+            },
+            [&[ChecksumDiffers], &[]],
+            both(&[ChecksumDiffers]),
+        ),
         same("payload cut", |blobs| on_payload(blobs, |payload| payload.truncate(3)), &[SizeDiffers]),
         same("payload empty", |blobs| on_payload(blobs, Vec::clear), &[SizeDiffers]),
         same("payload longer", |blobs| on_payload(blobs, |payload| payload.push(0)), &[SizeDiffers]),
