@@ -7,8 +7,8 @@ mod ledger;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -456,6 +456,68 @@ async fn a_journal_is_of_one_name_and_one_set_of_terms_and_one_process() {
         assert_eq!(opened.is_err(), text != "{", "{text}");
         assert!(text == "{" || fs::read_to_string(&other).expect("a file") == text);
     }
+}
+
+/// A journal of which one sees what would survive a crash of the machine.
+#[derive(Debug)]
+struct Surviving {
+    file: FileJournal,
+    appended: String,
+    durable: Arc<Mutex<String>>,
+}
+
+#[async_trait]
+impl JournalStore for Surviving {
+    async fn read(&mut self) -> Result<BoxStream<'static, Result<Bytes>>> {
+        self.file.read().await
+    }
+
+    async fn cut(&mut self, length: u64) -> Result<()> {
+        self.file.cut(length).await
+    }
+
+    async fn append(&mut self, lines: Bytes, durable: bool) -> Result<()> {
+        self.appended.push_str(&text(&lines));
+        if durable {
+            self.durable.lock().expect("no panic").clone_from(&self.appended);
+        }
+        self.file.append(lines, durable).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_is_in_the_journal_before_and_what_was_not_all_sent_has_no_end() {
+    for refused in [None, Some("7")] {
+        let stored = stored(unordered(40)).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let durable = Arc::new(Mutex::new(String::new()));
+        let file = FileJournal::open(&folder.path().join("journal")).expect("a file");
+        let store = Surviving { file, appended: String::new(), durable: durable.clone() };
+        let known = durable.clone();
+        let sink = Arc::new(Ledger::new(4, move |message| {
+            let sending = format!("\"{}\"", message.original.key);
+            assert!(known.lock().expect("no panic").contains(&sending), "sent before the journal knows");
+            if Some(message.original.id.as_str()) == refused { Fate::Refuse } else { Fate::Take }
+        }));
+        let journal = Journal::open(Box::new(store), &begin()).await.expect("a journal");
+        let came = replay(&stored, &sink, &Asked::default(), Some(journal)).await;
+        assert!(matches!(came.account.ended, Ended::Done), "{:?}", came.account);
+        assert_eq!(came.account.refusals, u64::from(refused.is_some()));
+        let durable = durable.lock().expect("no panic");
+        let ends = durable.lines().filter(|line| line.contains("\"end\"")).count();
+        assert_eq!(ends, usize::from(refused.is_none()), "{durable}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_without_an_answer_goes_again() {
+    let stored = stored(unordered(50)).await;
+    let sink = Arc::new(Ledger::new(8, |_| Fate::Take).taciturn());
+    let came = replay(&stored, &sink, &Asked::default(), None).await;
+    assert!(matches!(came.account.ended, Ended::Done), "{:?}", came.account);
+    assert_eq!(came.account.confirmed.messages, 50);
+    assert_eq!(sink.counts().len(), 50);
+    assert!(sink.counts().values().any(|count| *count > 1));
 }
 
 /// A file that is full after so many appends, and then has room again: the one that did not fit is half there.

@@ -192,4 +192,43 @@ mod tests {
         assert_eq!(pace.wait(), None);
         assert_eq!(lanes.wake(&pace), Some(Instant::now()));
     }
+
+    #[tokio::test]
+    async fn what_goes_together_is_within_the_limits_of_the_sink() {
+        let loaded = |size: usize, key: &str| Loaded {
+            key: String::new(),
+            message: Outgoing {
+                payload: vec![0; size].into(),
+                ordering_key: Some(key.to_owned()).filter(|key| !key.is_empty()),
+                ..Outgoing::default()
+            },
+            unmarked: false,
+            room: None,
+        };
+        let some = [(40, "a"), (40, "a"), (20, "b"), (1, "b"), (150, "b"), (0, "b"), (0, ""), (100, ""), (1, "c")];
+        for (order, expected) in [
+            // Of each key by itself, and what has none.
+            (Order::Key, vec![vec![40, 40], vec![20, 1], vec![150], vec![0], vec![0, 100], vec![1]]),
+            (Order::All, vec![vec![40, 40], vec![20, 1], vec![150], vec![0], vec![0, 100], vec![1]]),
+            (Order::None, vec![vec![40, 40, 20], vec![1], vec![150], vec![0, 0, 100], vec![1]]),
+        ] {
+            let mut lanes = Lanes::new(order);
+            some.iter().for_each(|(size, key)| lanes.join(loaded(*size, key)));
+            let mut batches = Vec::new();
+            while let Some(Batch { lane, messages, .. }) = lanes.next((3, 100), &mut Pace::new(None)) {
+                batches.push(messages.iter().map(|loaded| loaded.message.payload.len()).collect::<Vec<_>>());
+                lanes.back(lane, Vec::new(), true, |_| None);
+            }
+            batches.sort();
+            let mut expected = expected;
+            expected.sort();
+            assert_eq!(batches, expected, "{order:?}");
+            assert_eq!(lanes.waiting(), 0);
+        }
+        // So many at most, however small.
+        let mut lanes = Lanes::new(Order::None);
+        (0..7).for_each(|_| lanes.join(loaded(0, "")));
+        let counts = std::iter::from_fn(|| lanes.next((3, 100), &mut Pace::new(None))).map(|batch| batch.messages.len());
+        assert_eq!(counts.collect::<Vec<_>>(), [3, 3, 1]);
+    }
 }

@@ -122,6 +122,13 @@ mod tests {
             ("5MiB/s", Rate::Bytes(5_242_880.0)),
             ("200 kB/s", Rate::Bytes(200_000.0)),
             ("1B/s", Rate::Bytes(1.0)),
+            ("1KB/s", Rate::Bytes(1e3)),
+            ("2MB/s", Rate::Bytes(2e6)),
+            ("1GB/s", Rate::Bytes(1e9)),
+            ("1KiB/s", Rate::Bytes(1024.0)),
+            ("1kiB/s", Rate::Bytes(1024.0)),
+            ("60MiB/min", Rate::Bytes(1_048_576.0)),
+            ("1GiB/s", Rate::Bytes(1_073_741_824.0)),
         ] {
             assert_eq!(text.parse::<Rate>().ok(), Some(rate), "{text}");
         }
