@@ -234,7 +234,7 @@ mod tests {
         assert_eq!((shards.len(), shards[1].as_str()), (33, "0/orders/2026/11/22/ 0/orders/2026/11/22/ "));
         let digit = &sha256_hex(b"7")[..1];
         assert_eq!(shown(sharded, &all), [format!("{digit}/ {digit}/ "), "narrowed false".to_owned()]);
-        let one = KeyBounds { ids: vec!["7".into()], ..since.clone() };
+        let one = KeyBounds { ids: vec!["7".into()], ..since };
         let by_id = "{id}/{stream}/{time:%Y/%m/%d}/{digest}";
         assert_eq!(shown(by_id, &one), ["7/orders/ 7/orders/2026/11/22/ ", "narrowed true"]);
     }
