@@ -162,6 +162,7 @@ mod tests {
             ("2026-11-22T05:40+1:00", "no offset"),
             ("2026-11-22T05:40+01:5", "no offset"),
             ("2026-11-22T05:40+01:005", "no offset"),
+            ("2026-11-22T05:40+01:60", "no offset"),
             ("2026-11-22 05:40 CET", "give the offset, such as `+01:00`"),
             ("2026-11-22T05:40+01:00[Europe/Berlin]", "give the offset, such as `+01:00`"),
             ("2026-11-22 05:40 PM", "hours run from 00 to 23"),

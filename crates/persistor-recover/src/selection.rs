@@ -168,3 +168,58 @@ pub(crate) fn interval(date: &[u32]) -> Option<(NaiveDateTime, NaiveDateTime)> {
     };
     Some((from, from + length))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Option<DateTime<Utc>> {
+        Some(text.parse().expect("a time"))
+    }
+
+    /// Each by itself: the message of `record_with` meets the first of each, and not the second.
+    fn conditions() -> [[Selection; 2]; 5] {
+        let (before, after) = (at("2026-11-22T05:40:12.503Z"), at("2026-11-22T05:40:12.503000001Z"));
+        let tenant = |text: &str| Selection::all().attributes([text.parse::<AttributeFilter>().expect("a filter")]);
+        [
+            ["orders", "refunds"].map(|stream| Selection::all().streams([stream.to_owned()])),
+            ["1", "2"].map(|id| Selection::all().ids([id.to_owned()])),
+            [before, after].map(|since| Selection::all().between(since, None)),
+            [after, before].map(|until| Selection::all().between(None, until)),
+            [tenant("tenant=north"), tenant("tenant=south")],
+        ]
+    }
+
+    #[test]
+    fn every_condition_has_to_be_met() {
+        let record = crate::testing::record_with([("tenant", "north".into())]);
+        assert!(Selection::all().matches(&record));
+        let joined = |chosen: [usize; 5]| {
+            let mut all = Selection::all();
+            for (condition, chosen) in conditions().into_iter().zip(chosen) {
+                let [met, unmet] = condition;
+                let one = if chosen == 0 { met } else { unmet };
+                all.streams.extend(one.streams);
+                all.ids.extend(one.ids);
+                all.since = all.since.or(one.since);
+                all.until = all.until.or(one.until);
+                all.attributes.extend(one.attributes);
+            }
+            all
+        };
+        assert!(joined([0; 5]).matches(&record));
+        for unmet in 0..5 {
+            let chosen = std::array::from_fn(|at| usize::from(at == unmet));
+            assert!(!joined(chosen).matches(&record), "{}", joined(chosen));
+        }
+    }
+
+    #[test]
+    fn what_is_another_selection_is_other_words() {
+        let mut words: BTreeSet<String> = conditions().as_flattened().iter().map(ToString::to_string).collect();
+        words.insert(Selection::all().to_string());
+        assert_eq!(words.len(), 11, "{words:?}");
+        let search: Vec<_> = conditions().map(|[one, _]| one.is_search()).into();
+        assert_eq!(search, [false, true, false, false, true]);
+    }
+}

@@ -12,7 +12,7 @@ use common::{message, persist};
 use failing::FailingReader;
 use futures_util::TryStreamExt as _;
 use persistor_core::testing::{Fault as TargetFault, FaultPlan, FaultyWriter};
-use persistor_core::{DEFAULT_TEMPLATE, Entry, ErrorKind, Key, MemoryStore, Metadata, Reader as _, RecordPlace, Writer};
+use persistor_core::{DEFAULT_TEMPLATE, Entry, ErrorKind, Key, Layout, MemoryStore, Metadata, Reader as _, RecordPlace, Writer};
 use persistor_recover::replay::Ended;
 use persistor_recover::{Archive, Copied, Fault, Finding, Selection, Source, Wanted, copy, measure};
 use tokio::sync::watch;
@@ -199,6 +199,23 @@ async fn a_damaged_payload_is_left_out_and_said() {
     assert_eq!((copied.messages, copied.damage), (MESSAGES + 9, 1));
     assert_eq!(faults.iter().filter(|fault| fault.is_damage()).count(), 1, "{faults:?}");
     assert!(blobs(&to).await.iter().all(|(_, content)| content != b"pAyload 150" && content != b"payload 150"));
+}
+
+#[tokio::test]
+async fn a_damaged_layout_is_left_out_and_said_and_a_later_one_goes_with_the_rest() {
+    let (from, to) = (source().await, MemoryStore::new());
+    let (damaged, later) = ("_persistor/layout/0123.json", "_persistor/layout/4567.json");
+    let sound = Layout::default().encode();
+    for (name, content) in [(damaged, sound.clone()), (later, sound.replace("persistor/1", "persistor/2"))] {
+        let key = Key::parse(name).expect("a key");
+        from.create(&key, &[content.into()], &Metadata::new(), None).await.expect("stored");
+    }
+    let (copied, faults) = copied(&from, Arc::new(to.clone()), all()).await;
+    assert!(matches!(copied.ended, Ended::Done), "{copied:?}");
+    assert_eq!((copied.messages, copied.layouts, copied.damage), (MESSAGES + 10, 3, 1));
+    assert_eq!(faults[..2], [Fault::LayoutDamaged, Fault::Later]);
+    let expected: Vec<_> = blobs(&from).await.into_iter().filter(|(entry, _)| entry.name != damaged).collect();
+    assert_eq!(blobs(&to).await, expected);
 }
 
 #[tokio::test]

@@ -78,6 +78,7 @@ async fn everything_takes_each_page_once() {
         assert_eq!(count(&archive, Selection::all(), Detail::Names).await, messages);
         // The layout is a blob too.
         assert_eq!(store.pages(), (messages + 1).div_ceil(PAGE), "{messages}");
+        assert_eq!(archive.progress().blobs(), messages + 1);
     }
 }
 

@@ -5,6 +5,8 @@ mod common;
 mod journals;
 #[path = "replay/ledger.rs"]
 mod ledger;
+#[path = "replay/lines.rs"]
+mod lines;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,13 +23,14 @@ use futures_util::stream::{BoxStream, StreamExt as _};
 use journals::journal;
 use ledger::{Fate, Ledger, text};
 use persistor_core::{
-    DEFAULT_TEMPLATE, Error, FolderStore, Key, MemoryStore, Message, Metadata, Property, RecordPlace, Result, Writer as _,
+    Creation, DEFAULT_TEMPLATE, Error, FolderStore, Key, MemoryStore, Message, Metadata, Property, PublishTime, RecordPlace,
+    Result, Writer,
 };
 use persistor_recover::replay::{
-    Account, Begin, BlobJournal, Ended, FileJournal, Headway, History, Itinerary, Journal, JournalStore, Manner, Order, Terms,
-    load, plan_replay, run,
+    Account, Begin, BlobJournal, Ended, FileJournal, Headway, History, Itinerary, Journal, JournalStore, Load, Manner, Order,
+    Terms, load, plan_replay, run,
 };
-use persistor_recover::{Archive, Fault, Finding, MARK_REPLAY, Selection, Sink, Source};
+use persistor_recover::{Archive, Fault, Finding, MARK_ID, MARK_REPLAY, Selection, Sink, Source};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -92,6 +95,18 @@ async fn replay(stored: &Stored, sink: &Arc<Ledger>, asked: &Asked, journal: Opt
     let itinerary = std::mem::take(&mut planned.itinerary);
     let (mut journal, history) = journal.map_or((None, History::default()), |(journal, history)| (Some(journal), history));
     let items = load(&stored.archive, planned, &asked.terms, &sink, Arc::new(history), asked.manner.at_once, asked.memory);
+    let account = sent(items, &sink, asked, journal.as_mut(), &mut findings).await;
+    Came { itinerary, account, findings }
+}
+
+/// Sends what is loaded. What is shown meanwhile is what it came to.
+async fn sent(
+    items: BoxStream<'static, Result<Load>>,
+    sink: &Arc<dyn Sink>,
+    asked: &Asked,
+    journal: Option<&mut Journal>,
+    findings: &mut Vec<Finding>,
+) -> Account {
     let (stop, stopped) = watch::channel(false);
     if let Some(after) = asked.stop {
         tokio::spawn(async move {
@@ -101,9 +116,11 @@ async fn replay(stored: &Stored, sink: &Arc<Ledger>, asked: &Asked, journal: Opt
     }
     let headway = Arc::new(Headway::default());
     let mut found = |finding| findings.push(finding);
-    let account = run(items, &sink, journal.as_mut(), &asked.manner, &headway, stopped, &mut found).await;
-    assert_eq!(headway.confirmed(), account.confirmed);
-    Came { itinerary, account, findings }
+    let account = run(items, sink, journal, &asked.manner, &headway, stopped, &mut found).await;
+    assert_eq!((headway.confirmed(), headway.failures()), (account.confirmed, account.failures));
+    let damaged = account.damaged - asked.manner.damaged;
+    assert_eq!(headway.passed(), account.before + account.confirmed.messages + account.refusals + damaged);
+    account
 }
 
 /// Chance that is the same in every run.
@@ -181,25 +198,48 @@ async fn a_plan_is_what_happens() {
     let mut replayed = message("orders", "900", "2026-11-22T05:40:12Z", None, "again");
     replayed = replayed.with_attributes(BTreeMap::from([(MARK_REPLAY.to_owned(), "night".into())]));
     messages.push(replayed);
+    // Of another stream, the first and the last one of all.
+    let ends = ["2025-11-22T05:40:11.999Z", "2026-11-22T05:40:12Z"];
+    messages.extend(ends.map(|time| message("zebra", time, time, None, "x")));
     let stored = stored(messages).await;
     let reserved = || Ledger::new(7, |_| Fate::Take).limited(|limits| limits.reserved = &["goog"]);
     let sink = Arc::new(reserved());
     let came = replay(&stored, &sink, &Asked::default(), None).await;
     let bytes: usize = sink.taken().iter().map(|message| message.payload.len()).sum();
     assert_eq!(came.itinerary.total, came.account.confirmed);
-    assert_eq!((came.itinerary.total.messages, came.itinerary.total.bytes), (140, bytes as u64));
+    assert_eq!((came.itinerary.total.messages, came.itinerary.total.bytes), (142, bytes as u64));
     assert_eq!(came.itinerary.ordered, 90);
     assert_eq!(came.itinerary.replays, BTreeMap::from([("night".to_owned(), 1)]));
     assert_eq!(came.itinerary.stripped, BTreeMap::from([("googclient_x".to_owned(), 50)]));
+    assert_eq!(came.itinerary.ends, Some((ends[0].to_owned(), ends[1].to_owned())));
     let hours: u64 = came.itinerary.hours.values().map(|amount| amount.messages).sum();
-    assert_eq!(hours, 140);
+    assert_eq!(hours, 142);
     assert!(sink.taken().iter().all(|message| message.attributes.is_empty()));
 
     let sink = Arc::new(reserved());
     let terms = Terms { mark: Some("second".into()), replays: true, limit: None, went_on: None };
-    let came = replay(&stored, &sink, &Asked { terms, ..Asked::default() }, None).await;
-    assert_eq!(came.account.confirmed.messages, 141);
+    let came = replay(&stored, &sink, &Asked { terms: terms.clone(), ..Asked::default() }, None).await;
+    assert_eq!((came.account.confirmed.messages, came.itinerary.unmarked, came.account.unmarked), (143, 0, 0));
     assert!(sink.taken().iter().all(|message| message.attributes[MARK_REPLAY].text() == "second"));
+
+    // Those with an attribute of their own have no room for three more.
+    let sink = Arc::new(Ledger::new(7, |_| Fate::Take).limited(|limits| limits.attributes = Some(3)));
+    let came = replay(&stored, &sink, &Asked { terms, ..Asked::default() }, None).await;
+    assert_eq!((came.account.confirmed.messages, came.itinerary.unmarked, came.account.unmarked), (143, 50, 50));
+    let unmarked = sink.taken().iter().filter(|message| !message.attributes.contains_key(MARK_ID)).count();
+    assert_eq!(unmarked, 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_under_the_keys_of_two_layouts_is_sent_once() {
+    let store = MemoryStore::new();
+    for template in [DEFAULT_TEMPLATE, "{shard:1}/{stream}/{time:%Y/%m/%d}/{id}-{digest}"] {
+        persist(Arc::new(store.clone()), template, RecordPlace::Auto, unordered(30)).await;
+    }
+    let stored = Stored { archive: Archive::open(Arc::new(store)).await.expect("it opens") };
+    let sink = Arc::new(Ledger::new(4, |_| Fate::Take));
+    let came = replay(&stored, &sink, &Asked::default(), None).await;
+    assert_eq!((came.itinerary.total.messages, came.itinerary.duplicates, sink.taken().len()), (30, 30, 30));
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,6 +260,11 @@ async fn what_the_sink_cannot_carry_is_known_before_and_what_it_refuses_keeps_no
     let path = folder.path().join("journal");
     let came = replay(&stored, &sink, &Asked::default(), Some(journal(&path).await)).await;
     assert_eq!((came.account.refusals, came.account.confirmed.messages), (4, 96));
+    let refused: BTreeSet<_> = came.account.refused.iter().map(|misfit| misfit.key.as_str()).collect();
+    assert_eq!(refused.len(), 4, "{:?}", came.account.refused);
+    assert!(came.account.refused.iter().all(|misfit| misfit.reason == "it is not wanted: its schema is unknown"));
+    let taken = sink.counts();
+    assert!(refused.iter().all(|key| !taken.contains_key(*key)));
     // What was refused was not taken: there is no doubt about it, and it is not done.
     let (_, history) = journal(&path).await;
     assert!(!history.has_ended() && history.confirmed() == 96 && history.in_doubt().count() == 0);
@@ -243,11 +288,17 @@ async fn what_is_damaged_is_not_sent() {
     let length = fs::metadata(&victim).expect("a payload").len();
     fs::write(&victim, vec![b'?'; length as usize]).expect("a file");
     let stored = Stored { archive: Archive::open(Arc::new(store)).await.expect("it opens") };
-    let sink = Arc::new(Ledger::new(5, |_| Fate::Take));
-    let came = replay(&stored, &sink, &Asked::default(), None).await;
+    let journal_folder = tempfile::tempdir().expect("a folder");
+    let path = journal_folder.path().join("journal");
+    // As many refused as damaged: neither makes up for the other.
+    let sink = Arc::new(Ledger::new(5, |message| if message.original.id == "7" { Fate::Refuse } else { Fate::Take }));
+    let came = replay(&stored, &sink, &Asked::default(), Some(journal(&path).await)).await;
     let faults: Vec<_> = came.findings.iter().map(|finding| (finding.fault, finding.name.as_str())).collect();
     assert_eq!(faults, [(Fault::PayloadDiffers, keys[13].as_str())]);
-    assert_eq!((sink.taken().len(), came.account.damaged), (19, 1));
+    assert_eq!((sink.taken().len(), came.account.damaged, came.account.refusals), (18, 1, 1));
+    let text = fs::read_to_string(&path).expect("the journal");
+    let line = format!("\"damaged\":{{\"key\":\"{}\",\"fault\":\"payload-differs\"}}", keys[13]);
+    assert!(text.contains(&line) && !journal(&path).await.1.has_ended(), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common::{message, persist};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use persistor_core::{DEFAULT_TEMPLATE, Key, MemoryStore, Message, Record, RecordPlace};
-use persistor_recover::{Archive, AttributeFilter, Detail, Fault, Item, Keys, Selection, Source, Stored, messages};
+use persistor_recover::{
+    Archive, AttributeFilter, Detail, Fault, Item, Keys, Pattern, Selection, Source, Stored, messages, search,
+};
 use proptest::prelude::*;
 
 const SHARDED: &str = "{shard:1}/{stream}/{time:%Y/%m/%d}/{attribute:tenant|none}/{id}-{digest}";
@@ -134,6 +136,24 @@ async fn found(archive: &Arc<Archive>, selection: Selection, source: Source, det
         Item::Finding(finding) => panic!("{finding:?}"),
     };
     items.into_iter().map(message).collect()
+}
+
+#[tokio::test]
+async fn a_search_finds_what_is_in_payloads_and_in_attributes_if_it_is_asked_to() {
+    let of = |id, tenant, payload| message("orders", id, "2026-11-22T05:40:12Z", tenant, payload);
+    let plans =
+        vec![of("1", Some("north"), "to the south"), of("2", Some("south"), "x"), of("3", None, "y"), of("4", Some("n"), "")];
+    let (archive, _) = archive(&[(DEFAULT_TEMPLATE, plans)]).await;
+    for (attributes, expected) in [(false, &["1"][..]), (true, &["1", "2"])] {
+        let items = messages(&archive, &Arc::new(Selection::all()), Source::Listing, Detail::Records);
+        let items = search(&archive, items, Pattern::fixed("south", false).expect("a pattern"), attributes);
+        let ids = items.map_ok(|item| match item {
+            Item::Message(stored) => stored.record.expect("a record").id().to_string(),
+            Item::Finding(finding) => panic!("{finding:?}"),
+        });
+        assert_eq!(ids.try_collect::<Vec<_>>().await.expect("items"), expected);
+    }
+    assert_eq!(archive.progress().bytes(), 2 * 14, "read twice");
 }
 
 async fn archive(plans: &[(&str, Vec<Message>)]) -> (Arc<Archive>, Vec<Vec<Key>>) {

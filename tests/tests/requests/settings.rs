@@ -1,6 +1,7 @@
 //! Settings that are wrong end the program before it listens; names that are not ours do not.
 
 use std::net::TcpStream;
+use std::path::Path;
 
 use persistor_tests::program::Setup;
 use persistor_tests::{ports, scratch};
@@ -96,4 +97,32 @@ fn names_of_others_are_warned_about_and_do_no_harm() {
         assert_eq!(warnings.concat().matches(&format!("`{name}`")).count(), 1, "{name}: {warnings:?}");
     }
     assert!(!program.logs().lines().concat().contains("10.11.12.13"), "a value is shown");
+}
+
+#[test]
+fn what_leaves_too_little_memory_or_time_is_warned_about() {
+    let folder = scratch::folder();
+    let (root, archive) = (folder.path().join("app"), folder.path().join("archive"));
+    std::fs::create_dir(&root).expect("a folder");
+    let warning = |setup: Setup, name: &str| {
+        let mut program = setup.start();
+        program.terminate();
+        program.wait();
+        program.logs().lines().into_iter().find(|line| line.contains(&format!("{name} is less than")))
+    };
+    let programs: [fn(&Path, &Path) -> Setup; 2] = [|_, archive| Setup::gcp_function(archive), Setup::azure_function];
+    for set_up in programs {
+        let with = |memory: String| set_up(&root, &archive).set("PERSISTOR_MAX_BODY", "1MiB").set("PERSISTOR_MEMORY", memory);
+        let said = warning(with("1MiB".to_owned()), "PERSISTOR_MEMORY").expect("a warning");
+        let needed = said.split(" bytes").next().and_then(|text| text.rsplit(' ').next()).and_then(|text| text.parse().ok());
+        let needed: u64 = needed.expect("a number of bytes");
+        assert!(needed > 1 << 20, "{said}");
+        assert!(warning(with((needed - 1).to_string()), "PERSISTOR_MEMORY").is_some(), "{needed} less one");
+        assert_eq!(warning(with(needed.to_string()), "PERSISTOR_MEMORY"), None);
+    }
+    let within = |deadline| {
+        Setup::azure_function(&root, &archive).set("PERSISTOR_WRITE_TIMEOUT", "8s").set("PERSISTOR_DEADLINE", deadline)
+    };
+    assert!(warning(within("15s"), "PERSISTOR_DEADLINE").is_some());
+    assert_eq!(warning(within("16s"), "PERSISTOR_DEADLINE"), None);
 }

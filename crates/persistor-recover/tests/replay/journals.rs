@@ -161,6 +161,30 @@ async fn a_journal_is_of_one_name_and_one_set_of_terms_and_one_process() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_journal_begins_once_and_a_line_that_is_wrong_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("journal");
+    let sink = Arc::new(Ledger::new(4, |_| Fate::Take));
+    replay(&stored(unordered(30)).await, &sink, &Asked::default(), Some(journal(&path).await)).await;
+    let whole = fs::read_to_string(&path).expect("the journal");
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    let no_end = format!("{}{}", &lines[0][..20], "x".repeat(17 << 20));
+    for (content, wrong) in [
+        // Without its beginning, with another one behind what was sent, with a line that is another's, and one that never ends.
+        (lines[1..].concat(), 1),
+        ([&lines[..], &lines[..1]].concat().concat(), lines.len() + 1),
+        (whole.replacen("sending", "sending_", 1), 2),
+        ([&lines[..3], &[no_end.as_str()]].concat().concat(), 4),
+    ] {
+        fs::write(&path, &content).expect("a file");
+        let error = Journal::open(Box::new(FileJournal::open(&path).expect("a file")), &begin()).await.expect_err("damage");
+        assert_eq!(error.kind(), persistor_core::ErrorKind::Damaged, "{error}");
+        assert!(error.to_string().starts_with(&format!("line {wrong} of the journal")), "{error}");
+        assert!(fs::read(&path).expect("a file") == content.as_bytes(), "it was changed");
+    }
+}
+
 /// A journal of which one sees what would survive a crash of the machine.
 #[derive(Debug)]
 struct Surviving {
@@ -286,6 +310,34 @@ impl JournalStore for Read {
     async fn append(&mut self, lines: Bytes, durable: bool) -> Result<()> {
         self.0.append(lines, durable).await
     }
+}
+
+/// A store whose answers are lost: the next attempt finds what the first one made.
+#[derive(Debug)]
+struct Forgetful(MemoryStore);
+
+#[async_trait]
+impl Writer for Forgetful {
+    fn keeps_metadata(&self) -> bool {
+        self.0.keeps_metadata()
+    }
+
+    async fn create(&self, key: &Key, content: &[Bytes], metadata: &Metadata, time: Option<&PublishTime>) -> Result<Creation> {
+        self.0.create(key, content, metadata, time).await?;
+        Ok(Creation::Exists)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_in_an_archive_that_loses_its_answers_is_that_of_this_run() {
+    let stored = stored(unordered(100)).await;
+    let store = MemoryStore::new();
+    let open = || Box::new(BlobJournal::new(Arc::new(Forgetful(store.clone())), Arc::new(store.clone()), "night"));
+    let sink = Arc::new(Ledger::new(5, |_| Fate::Take));
+    let came = replay(&stored, &sink, &Asked::default(), Some(Journal::open(open(), &begin()).await.expect("a journal"))).await;
+    assert!(matches!(came.account.ended, Ended::Done), "{:?}", came.account);
+    let (_, history) = Journal::open(open(), &begin()).await.expect("a journal");
+    assert!(history.has_ended() && history.confirmed() == 100);
 }
 
 #[tokio::test(start_paused = true)]

@@ -33,6 +33,8 @@ pub(crate) struct Ledger {
     delay: Duration,
     /// It does not say what became of the last of several messages.
     taciturn: bool,
+    /// The id of a message that it says it cannot carry, before anything is sent.
+    declined: Option<&'static str>,
     taken: Mutex<Vec<Outgoing>>,
     under_way: AtomicUsize,
     pub(crate) most_under_way: AtomicUsize,
@@ -52,6 +54,7 @@ impl Ledger {
             decide: Mutex::new(Box::new(decide)),
             delay: Duration::from_millis(5),
             taciturn: false,
+            declined: None,
             taken: Mutex::new(Vec::new()),
             under_way: AtomicUsize::new(0),
             most_under_way: AtomicUsize::new(0),
@@ -65,6 +68,11 @@ impl Ledger {
 
     pub(crate) fn taciturn(mut self) -> Self {
         self.taciturn = true;
+        self
+    }
+
+    pub(crate) fn declining(mut self, id: &'static str) -> Self {
+        self.declined = Some(id);
         self
     }
 
@@ -91,7 +99,10 @@ impl Ledger {
         }
         match fate {
             Fate::Take => Ok(message.original.id.clone()),
-            Fate::Refuse => Err(Error::new(ErrorKind::Invalid, "it is not wanted")),
+            Fate::Refuse => {
+                Err(Error::new(ErrorKind::Invalid, "it is not wanted")
+                    .with_source(std::io::Error::other("its schema is unknown")))
+            }
             Fate::Deny => Err(Error::new(ErrorKind::Denied, "no right")),
             _ => Err(Error::new(ErrorKind::Unavailable, "busy")),
         }
@@ -102,6 +113,10 @@ impl Ledger {
 impl Sink for Ledger {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    fn refuses(&self, message: &Outgoing) -> Option<String> {
+        (self.declined == Some(message.original.id.as_str())).then(|| "its id is odd".to_owned())
     }
 
     async fn check(&self) -> Result<()> {
