@@ -20,29 +20,56 @@ fn file_then_link_then_folders_then_reply() {
     let folder = scratch::folder();
     let root = folder.path().join("archive");
     let program = start(&root);
-    let calls = format!("trace={},writev,sendto,sendmsg", CALLS.join(","));
-    let Some(trace) = Trace::attach(&program, &["-e", &calls]) else { return };
     let push = Push::new("ordered", vec![7; 100_000]);
+    let names = [push.key() + ".record", push.key()];
+    let Some(calls) = acknowledged(&program, &push) else { return };
+    let [record, payload] = names.each_ref().map(|name| blob_is_durable(&calls, &root, name));
+    assert!(record.ended < payload.began, "the payload was seen before its record was complete");
+    for (name, link) in names.iter().zip([record, payload]) {
+        assert_eq!(folders_are_synced(&calls, &root, name, link.ended), 6, "stream, year, month, day, hour and the root");
+    }
+
+    // Whoever made what a redelivery finds may have been killed before it synced it.
+    let Some(calls) = acknowledged(&program, &push) else { return };
+    assert!(!calls.iter().any(|call| call.name == "linkat" && in_archive(call, &root)), "{calls:#?}");
+    for name in &names {
+        let path = root.join(name).display().to_string();
+        let sync = calls.iter().find(|call| is_sync(call, &path) && call.ended < reply(&calls).began);
+        let sync = sync.unwrap_or_else(|| panic!("{name} was not synced again before the reply: {calls:#?}"));
+        assert_eq!(folders_are_synced(&calls, &root, name, sync.ended), 6);
+    }
+}
+
+/// Pushes, and gives the calls up to the reply.
+fn acknowledged(program: &Program, push: &Push) -> Option<Vec<Call>> {
+    let calls = format!("trace={},writev,sendto,sendmsg", CALLS.join(","));
+    let trace = Trace::attach(program, &["-e", &calls])?;
     let answer = pusher::send(program.port(), &push.request()).expect("a reply");
     assert_eq!(answer.status, 204);
     // The reply can be here before the call that sent it has returned.
     waiting::until("the reply in the trace", || trace.text().contains("HTTP/1.1 204").then_some(()));
-    let calls = trace.end();
+    Some(trace.end())
+}
 
-    let replies = calls.iter().filter(|call| REPLIES.contains(&call.name.as_str()) && call.arguments.contains("HTTP/1.1 204"));
-    let replies: Vec<_> = replies.collect();
+/// The call by which the acknowledgement left.
+fn reply(calls: &[Call]) -> &Call {
+    let is_reply = |call: &&Call| REPLIES.contains(&call.name.as_str()) && call.arguments.contains("HTTP/1.1 204");
+    let replies: Vec<_> = calls.iter().filter(is_reply).collect();
     assert_eq!(replies.len(), 1, "{calls:#?}");
-    let record = blob_is_durable(&calls, &root, &(push.key() + ".record"));
-    let payload = blob_is_durable(&calls, &root, &push.key());
-    assert!(record.ended < payload.began, "the payload was seen before its record was complete");
-    for link in [record, payload] {
-        let synced = folders(&root, link).into_iter().map(|folder| {
-            let sync =
-                calls.iter().find(|call| is_sync(call, &folder) && call.began > link.ended && call.ended < replies[0].began);
-            sync.unwrap_or_else(|| panic!("`{folder}` was not synced after {link:#?} and before the reply: {calls:#?}"))
-        });
-        assert_eq!(synced.count(), 6, "stream, year, month, day, hour and the root");
-    }
+    replies[0]
+}
+
+/// Every folder above a blob was synced after that moment and before the reply; how many these are.
+fn folders_are_synced(calls: &[Call], root: &Path, name: &str, after: usize) -> usize {
+    let path = root.join(name);
+    let above = path.ancestors().skip(1).take_while(|folder| folder.starts_with(root));
+    let synced = above.map(|folder| {
+        let folder = folder.display().to_string();
+        let sync = |call: &&Call| is_sync(call, &folder) && call.began > after && call.ended < reply(calls).began;
+        let found = calls.iter().find(sync);
+        found.unwrap_or_else(|| panic!("`{folder}` was not synced after {after} and before the reply: {calls:#?}"))
+    });
+    synced.count()
 }
 
 /// With each call failing in its turn, under one program: no reply promises what is not there, and after it all goes on.
@@ -147,11 +174,4 @@ fn blob_is_durable<'a>(calls: &'a [Call], root: &Path, name: &str) -> &'a Call {
 
 fn is_sync(call: &Call, path: &str) -> bool {
     call.name == "fsync" && call.result == "0" && call.arguments.ends_with(&format!("<{path}>"))
-}
-
-/// The folders above what a link made, up to the root.
-fn folders(root: &Path, link: &Call) -> Vec<String> {
-    let path = link.arguments.split('"').nth(3).expect("a link has a target");
-    let above = Path::new(path).ancestors().skip(1).take_while(|folder| folder.starts_with(root));
-    above.map(|folder| folder.display().to_string()).collect()
 }
