@@ -52,3 +52,21 @@ fn not_json(error: serde_json::Error) -> Fault {
     // A position says where to look and holds no content, unlike the parser's own message.
     Fault::malformed("not-json", format!("the body is no JSON object, at line {} column {}", error.line(), error.column()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_host_says_beside_the_data_is_bounded() {
+        let body = |length: usize| {
+            let metadata = format!(r#"{{"a":"{}"}}"#, "x".repeat(length - r#"{"a":""}"#.len()));
+            format!(r#"{{"Data":{{"m":"x"}},"Metadata":{metadata}}}"#)
+        };
+        let most = body(MOST_METADATA);
+        assert_eq!(take_apart(most.as_bytes(), "m").map(|envelope| envelope.metadata_bytes).ok(), Some(MOST_METADATA));
+        drop(most);
+        let error = take_apart(body(MOST_METADATA + 1).as_bytes(), "m").expect_err("too much").refusal;
+        assert_eq!((error.status, error.error), (StatusCode::PAYLOAD_TOO_LARGE, "metadata-too-large"));
+    }
+}

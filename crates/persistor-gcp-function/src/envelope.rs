@@ -240,3 +240,57 @@ impl<'de> Visitor<'de> for MembersVisitor {
         Ok(Members(members))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(data: usize, attributes: &str, others: &str) -> String {
+        let data = "A".repeat(data);
+        format!(
+            r#"{{"message":{{"data":"{data}","attributes":{{{attributes}}},"messageId":"7","publishTime":"2026-11-22T05:40:12Z"{others}}},"subscription":"s"}}"#
+        )
+    }
+
+    fn names(count: usize) -> String {
+        (0..count).map(|number| format!(r#""{number}":"""#)).collect::<Vec<_>>().join(",")
+    }
+
+    fn error(body: &str) -> Option<&'static str> {
+        take_apart(body.as_bytes()).and_then(|parts| parts.read().map(drop)).err().map(|fault| fault.refusal.error)
+    }
+
+    #[test]
+    fn what_is_beside_the_data_is_bounded_and_the_data_is_not() {
+        let with = |data, value| body(data, &format!(r#""a":"{}""#, "x".repeat(value)), "");
+        let around = with(0, 0).len() - r#""""#.len();
+        for data in [0, 4 << 20] {
+            let most = with(data, MOST_METADATA - around);
+            assert_eq!(take_apart(most.as_bytes()).map(|parts| parts.metadata()).ok(), Some(MOST_METADATA));
+            assert_eq!(error(&most), None);
+            assert_eq!(error(&with(data, MOST_METADATA - around + 1)), Some("metadata-too-large"));
+        }
+    }
+
+    #[test]
+    fn names_are_bounded_however_they_are_spread() {
+        for (attributes, others, expected) in [
+            (MOST_NAMES, vec![], None),
+            (MOST_NAMES + 1, vec![], Some("metadata-too-large")),
+            (0, vec![MOST_NAMES / 2; 2], None),
+            (1, vec![MOST_NAMES / 2; 2], Some("metadata-too-large")),
+            (0, vec![MOST_NAMES / 2, MOST_NAMES / 2 + 1], Some("metadata-too-large")),
+        ] {
+            let objects: Vec<_> =
+                others.iter().enumerate().map(|(at, count)| format!(r#","x{at}":{{{}}}"#, names(*count))).collect();
+            assert_eq!(error(&body(0, &names(attributes), &objects.concat())), expected, "{attributes}, {others:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_escaped_to_its_last_letter_is_the_same_name() {
+        let escaped: String = "message".chars().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect();
+        assert_eq!(error(&body(4, "", "").replacen("message", &escaped, 1)), None);
+        assert_eq!(error(&body(4, "", "").replacen("message", &format!("{escaped}\\u0000"), 1)), Some("missing-message"));
+    }
+}
