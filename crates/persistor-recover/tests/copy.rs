@@ -7,12 +7,16 @@ mod failing;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use common::{message, persist};
 use failing::FailingReader;
 use futures_util::TryStreamExt as _;
 use persistor_core::testing::{Fault as TargetFault, FaultPlan, FaultyWriter};
-use persistor_core::{DEFAULT_TEMPLATE, Entry, ErrorKind, Key, Layout, MemoryStore, Metadata, Reader as _, RecordPlace, Writer};
+use persistor_core::{
+    Creation, DEFAULT_TEMPLATE, Entry, ErrorKind, Key, Layout, MemoryStore, Metadata, PublishTime, Reader as _, RecordPlace,
+    Result, Writer,
+};
 use persistor_recover::replay::Ended;
 use persistor_recover::{Archive, Copied, Fault, Finding, Selection, Source, Wanted, copy, measure};
 use tokio::sync::watch;
@@ -180,6 +184,39 @@ async fn it_stops_when_it_is_asked_to_whatever_the_target_does() {
     });
     assert!(matches!(copied.ended, Ended::Stopped), "{copied:?}");
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+/// A target that takes layouts, and nothing else to its end.
+#[derive(Debug)]
+struct Hanging(MemoryStore);
+
+#[async_trait]
+impl Writer for Hanging {
+    fn keeps_metadata(&self) -> bool {
+        true
+    }
+
+    async fn create(&self, key: &Key, content: &[Bytes], metadata: &Metadata, time: Option<&PublishTime>) -> Result<Creation> {
+        if !key.is_reserved() {
+            std::future::pending::<()>().await;
+        }
+        self.0.create(key, content, metadata, time).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_the_target_stays_within_the_memory() {
+    let from = MemoryStore::new();
+    let payload = "x".repeat(3 << 20);
+    let messages = (0..32).map(|id| message("orders", &id.to_string(), "2026-11-22T05:40:12Z", None, &payload));
+    persist(Arc::new(from.clone()), DEFAULT_TEMPLATE, RecordPlace::Auto, messages.collect()).await;
+    let archive = Archive::open(Arc::new(from)).await.expect("an archive");
+    let (_stop, stopped) = watch::channel(false);
+    let (to, mut found): (Arc<dyn Writer>, _) = (Arc::new(Hanging(MemoryStore::new())), |_| ());
+    let copying = tokio::time::timeout(PATIENCE, copy(&archive, &to, all(), PATIENCE, stopped, &mut found));
+    assert!(copying.await.is_err(), "it does not hang");
+    let read = archive.progress().bytes();
+    assert!((48 << 20..=64 << 20).contains(&read), "{read} bytes were read");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ mod lines;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -320,6 +320,15 @@ async fn a_rate_is_held_and_a_sink_that_fails_for_too_long_is_given_up() {
     assert!(matches!(&came.account.ended, Ended::Failed(error) if error.to_string() == "busy"), "{:?}", came.account.ended);
     let took = start.elapsed();
     assert!(took > Duration::from_secs(60) && took < Duration::from_secs(63), "{took:?}");
+    // Between two attempts it rests, a second on average in the end.
+    let (attempts, one) = (Arc::new(AtomicUsize::new(0)), self::stored(unordered(1)).await);
+    let counted = attempts.clone();
+    let sink = Arc::new(Ledger::new(5, move |_| {
+        counted.fetch_add(1, SeqCst);
+        Fate::Fail
+    }));
+    replay(&one, &sink, &Asked::default(), None).await;
+    assert!((20..1000).contains(&attempts.load(SeqCst)), "{attempts:?}");
     // One that lets nobody send is not asked again.
     let sink = Arc::new(Ledger::new(5, |_| Fate::Deny));
     let start = Instant::now();

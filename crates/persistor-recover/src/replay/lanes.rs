@@ -231,4 +231,30 @@ mod tests {
         let counts = std::iter::from_fn(|| lanes.next((3, 100), &mut Pace::new(None))).map(|batch| batch.messages.len());
         assert_eq!(counts.collect::<Vec<_>>(), [3, 3, 1]);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_rests_by_itself_and_is_told_how_often_it_failed() {
+        let (mut lanes, mut pace) = (Lanes::new(Order::None), Pace::new(None));
+        for key in ["a", "b"] {
+            lanes.join(Loaded { key: key.to_owned(), message: Outgoing::default(), unmarked: false, room: None });
+        }
+        let pause = std::time::Duration::from_secs(10);
+        let mut told = Vec::new();
+        for round in 0..3 {
+            let batches: Vec<_> = std::iter::from_fn(|| lanes.next((1, 1), &mut pace)).collect();
+            assert_eq!(batches.iter().map(|batch| batch.messages[0].key.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+            for Batch { lane, messages, .. } in batches {
+                lanes.back(lane, messages, round == 2, |failures| {
+                    told.push(failures);
+                    Some(Instant::now() + pause)
+                });
+            }
+            assert_eq!((lanes.waiting(), lanes.wake(&pace)), (2, Some(Instant::now() + pause)));
+            tokio::time::advance(pause - std::time::Duration::from_millis(1)).await;
+            assert!(lanes.next((1, 1), &mut pace).is_none(), "it does not rest");
+            tokio::time::advance(std::time::Duration::from_millis(1)).await;
+        }
+        // Where a part of it was taken, it begins anew.
+        assert_eq!(told, [1, 1, 2, 2, 1, 1]);
+    }
 }

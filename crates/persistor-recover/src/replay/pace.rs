@@ -132,6 +132,8 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Rate>().ok(), Some(rate), "{text}");
         }
+        assert_eq!(Rate::Messages(0.5).to_string(), "0.5 messages a second");
+        assert_eq!(Rate::Bytes(2000.0).to_string(), "2.0 kB a second");
         for text in ["", "500", "/s", "0/s", "-1/s", "5MiB", "5mb/s", "five/s", "1/d", "1e400/s", "NaN/s", "inf/s", "5 /s/s"] {
             assert!(text.parse::<Rate>().is_err(), "{text}");
         }

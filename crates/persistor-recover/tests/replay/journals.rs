@@ -233,8 +233,23 @@ async fn what_is_sent_is_in_the_journal_before_and_what_was_not_all_sent_has_no_
         assert!(if stop.is_some() { matches!(ended, Ended::Stopped) } else { matches!(ended, Ended::Done) }, "{ended:?}");
         assert_eq!(refusals, u64::from(refused.is_some()));
         let durable = durable.lock().expect("no panic");
-        assert_eq!(durable.lines().filter(|line| line.contains("\"end\"")).count(), ends, "{durable}");
+        let count = |what: &str| durable.lines().filter(|line| line.contains(what)).count();
+        assert_eq!(count("\"end\""), ends, "{durable}");
+        assert_eq!(count("\"answered\""), count("\"sending\""), "an answer would not survive: {durable}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_in_the_journal_while_others_are_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("journal");
+    let sink = Arc::new(Ledger::new(4, |message| if message.original.id == "7" { Fate::Hang } else { Fate::Take }));
+    let (stored, journal) = (stored(unordered(8)).await, journal(&path).await);
+    let asked = Asked::default();
+    let replay = replay(&stored, &sink, &asked, Some(journal));
+    assert!(tokio::time::timeout(Duration::from_secs(60), replay).await.is_err(), "it does not hang");
+    let text = fs::read_to_string(&path).expect("the journal");
+    assert_eq!(["\"sending\"", "\"answered\""].map(|what| text.matches(what).count()), [2, 1], "{text}");
 }
 
 /// A file that is full after so many appends, and then has room again: the one that did not fit is half there.
