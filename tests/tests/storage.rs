@@ -13,12 +13,13 @@ use persistor_tests::archive::Archive;
 use persistor_tests::corpus::corpus;
 use persistor_tests::emulator::Emulator;
 use persistor_tests::fake_storage::FakeStorage;
-use persistor_tests::ports;
 use persistor_tests::program::Setup;
 use persistor_tests::published::Published;
 use persistor_tests::pubsub::{Publication, Pubsub};
+use persistor_tests::push::Push;
 use persistor_tests::random::Random;
 use persistor_tests::witness::{End, Witness};
+use persistor_tests::{ports, pusher};
 
 const BUCKET: &str = "archive";
 /// The acknowledgement deadline: short, so that what is not acknowledged comes back soon.
@@ -115,6 +116,20 @@ fn ten_thousand_messages_are_stored_once_in_a_bucket() {
     program.terminate();
     assert_eq!(program.wait().code(), Some(0));
     eprintln!("{mark} pushes, and {} after the seek", witness.mark() - mark);
+}
+
+#[test]
+#[ignore = "needs fake-gcs-server: tests/run e2e"]
+fn a_record_stands_where_it_is_set_to() {
+    let Some(fake) = FakeStorage::start() else { return };
+    fake.create_bucket(BUCKET);
+    for (record, expected) in [("auto", 1), ("always", 2)] {
+        let program = setup(&fake).set("PERSISTOR_RECORD", record).start();
+        let push = Push { stream: record.to_owned(), ..Push::new("7", "x") };
+        pusher::send_until_acknowledged(program.port(), &push.request());
+        let stored = fake.objects(BUCKET, &format!("{PREFIX}{record}/")).len();
+        assert_eq!(stored, expected, "what a message is with PERSISTOR_RECORD={record}");
+    }
 }
 
 fn generations(fake: &FakeStorage) -> BTreeMap<String, String> {

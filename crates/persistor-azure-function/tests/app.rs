@@ -18,7 +18,7 @@ use persistor_core::{
     Creation, Entity, Error, ErrorKind, Key, Layout, MemoryStore, Metadata, Persist, PublishTime, Reader as _, RecordPlace,
     Result, Stream, Writer,
 };
-use persistor_serve::{Budget, Ready};
+use persistor_serve::{Budget, Ready, SPARE};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
@@ -314,6 +314,41 @@ async fn full_memory_is_waited_for() {
     assert_eq!((status, &reply["error"], start.elapsed().as_secs()), (503, &json!("busy"), 240));
     drop(held);
     assert_eq!(budget.in_flight(), 0);
+}
+
+/// What is held while a store hangs: the payloads, their metadata, and the call itself where that may have to be kept.
+#[tokio::test(start_paused = true)]
+async fn what_is_held_meanwhile_is_accounted_for() {
+    let good = "2026-11-22T05:50:40.1234567";
+    for (times, is_kept) in [([good, good], false), ([good, "yesterday"], true)] {
+        let payload = vec![7; 200_000];
+        let mut body = events(&times);
+        body["Data"]["m"] = in_string(json!([STANDARD.encode(&payload), STANDARD.encode(&payload)]));
+        let writer = Failing { failures: Mutex::new([(payload.clone(), u32::MAX)].into()), how: How::Hang, ..Failing::default() };
+        let budget = Budget::new(64 << 20);
+        let router = app_within(Arc::new(writer), function(Trigger::EventHubs, Cardinality::Many), budget.clone());
+        let meanwhile = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            budget.in_flight()
+        };
+        let (answer, held) = tokio::join!(call(&router, &body), meanwhile);
+        assert_eq!(answer.0, 503);
+        // One that cannot be read has no payload of its own; the least for metadata is 64 KiB.
+        let least = if is_kept { 200_000 + body.to_string().len() as u64 } else { 400_000 } + SPARE;
+        assert!((least..least + 4096).contains(&held), "{held} of {least} bytes");
+        assert_eq!(budget.in_flight(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_is_none_of_a_call_is_told_which_is() {
+    let router = app(failing([], 0), function(Trigger::ServiceBus, Cardinality::One));
+    for (path, status, allowed) in [("/F", 405, Some("POST")), ("/G", 404, None)] {
+        let response =
+            router.clone().oneshot(Request::get(path).body(Body::empty()).expect("a request")).await.expect("infallible");
+        let allow = response.headers().get("allow").map(|value| value.to_str().expect("text"));
+        assert_eq!((response.status().as_u16(), allow), (status, allowed), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use persistor_core::{Creation, Key, Layout, MemoryStore, Metadata, Persist, PublishTime, RecordPlace, Result, Writer};
 use persistor_gcp_function::{App, Push};
-use persistor_serve::{Budget, Intake, Ready};
+use persistor_serve::{Budget, Intake, Ready, SPARE};
 use tower::ServiceExt as _;
 
 const PUSH: &str = r#"{"message":{"data":"aGVsbG8=","messageId":"142","publishTime":"2026-11-22T05:40:12.503Z"},"subscription":"projects/p/subscriptions/s"}"#;
@@ -56,7 +56,11 @@ fn router(writer: Arc<dyn Writer>, budget: &Budget) -> Router {
 }
 
 async fn push(router: &Router) -> (u16, String) {
-    let request = Request::post("/orders").body(Body::from(PUSH)).expect("a request");
+    push_this(router, PUSH).await
+}
+
+async fn push_this(router: &Router, body: impl Into<Body>) -> (u16, String) {
+    let request = Request::post("/orders").body(body.into()).expect("a request");
     let response = router.clone().oneshot(request).await.expect("infallible");
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.expect("a body").to_bytes();
@@ -113,6 +117,23 @@ async fn a_write_that_outlives_its_request_keeps_its_part_of_the_memory() {
     assert!(budget.in_flight() > 0, "the payload is still held by the store");
     writer.0.lock().expect("no panic").clear();
     assert_eq!(budget.in_flight(), 0);
+}
+
+/// The payload, and sixteen times what stands beside it: the envelope's text is gone by then.
+#[tokio::test(start_paused = true)]
+async fn what_is_held_meanwhile_is_accounted_for() {
+    for (payload, others) in [(300_000, 5), (30_000, 20_000)] {
+        let budget = Budget::new(16 << 20);
+        let router = router(Arc::new(Holding::default()), &budget);
+        let data = "A".repeat(payload / 3 * 4);
+        let others = "x".repeat(others);
+        let body = PUSH.replacen("aGVsbG8=\"", &format!(r#"{data}","unknown":"{others}""#), 1);
+        assert_eq!(push_this(&router, body.clone()).await.0, 503);
+        let beside = (body.len() - data.len() - 2) as u64;
+        let least = payload as u64 + (16 * beside).max(SPARE);
+        let held = budget.in_flight();
+        assert!((least..least + 4096).contains(&held), "{held} of {least} bytes");
+    }
 }
 
 #[cfg(feature = "oidc")]

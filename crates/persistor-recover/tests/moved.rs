@@ -35,6 +35,7 @@ fn now() -> DateTime<Utc> {
 #[tokio::test]
 async fn it_counts_once() {
     let archive = moved().await;
+    assert_eq!(archive.time_parts(), 3, "what every key tells");
     let all = Arc::new(Selection::all());
     let mut found = |finding| panic!("{finding:?}");
     let summary = verify(&archive, &all, Source::Listing, ReadData::All, &mut found).await.expect("a summary");
@@ -94,6 +95,7 @@ async fn what_is_listed_is_narrowed_only_where_every_layout_allows_it() {
         (&[by_stream, by_id], [false; 6]),
     ] {
         let archive = laid_out(templates).await;
+        assert_eq!(archive.time_parts(), 3);
         for (selection, expected) in asked.iter().zip(expected) {
             assert_eq!(plan(&archive, selection).await.expect("a plan").narrowed, expected, "{templates:?}: {selection}");
         }

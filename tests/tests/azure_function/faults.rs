@@ -291,6 +291,24 @@ fn a_program_that_is_asked_to_end_is_started_again() {
     assert_stored(&place.read_sound(), &entity, &binding, NAMESPACE);
 }
 
+#[test]
+fn a_record_stands_where_it_is_set_to() {
+    for (record, count) in [("auto", 1), ("always", 2)] {
+        let (double, binding) = (BlobDouble::start(ACCOUNT, "archive"), queue(Cardinality::One));
+        let app = FunctionApp::with(std::slice::from_ref(&binding));
+        let setup = app
+            .setup(format!("az://{ACCOUNT}/archive").as_ref())
+            .set("AZURE_STORAGE_SERVICE_ENDPOINT", double.endpoint())
+            .set("AZURE_STORAGE_SAS_TOKEN", persistor_tests::azurite::sas("c"))
+            .set("PERSISTOR_RECORD", record);
+        let host = FunctionsHost::start(app, setup, crate::LONG);
+        let entity = Entity::new(Rules::default());
+        entity.send([Message::new("a", "x")]);
+        listener(&host, &entity, &binding).drain();
+        assert_eq!(double.blobs().len(), 1 + count, "a layout, and what a message is with PERSISTOR_RECORD={record}");
+    }
+}
+
 /// Create rights are enough for a redelivery, in every way in which the service may say that a blob is there: no read, list or delete is ever tried.
 #[test]
 fn an_identity_that_may_only_create_is_enough() {
