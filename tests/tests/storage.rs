@@ -191,11 +191,11 @@ fn a_spoiled_archive_is_found() {
     let Some(fake) = FakeStorage::start() else { return };
     fake.create_bucket(BUCKET);
     let program = setup(&fake).start();
-    let small = persistor_tests::push::Push::new("small", "payload");
-    let mut large = persistor_tests::push::Push::new("large", "payload");
+    let small = Push::new("small", "payload");
+    let mut large = Push::new("large", "payload");
     large.attributes = BTreeMap::from([("attribute".to_owned(), "é".repeat(1000))]);
     for push in [&small, &large] {
-        persistor_tests::pusher::send_until_acknowledged(program.port(), &push.request());
+        pusher::send_until_acknowledged(program.port(), &push.request());
     }
     let archive = Archive::read_bucket_sound(&fake, BUCKET, PREFIX);
     assert_eq!(archive.by_id().len(), 2);
