@@ -102,6 +102,12 @@ fn an_event_that_cannot_be_read_is_kept_as_it_came() {
     assert!(key.starts_with(&name), "{key}");
     assert!(*content == first.body, "it is kept as it came");
     assert_eq!(archive.messages.len(), 0);
+    // The log says so each time, and how often since the start.
+    let told = persistor_tests::waiting::until("both to be told", || {
+        let told: Vec<_> = host.lines().0.into_iter().filter(|line| line.contains("an event cannot be read")).collect();
+        (told.len() == 2).then_some(told)
+    });
+    assert!(told[0].contains(r#""rejected":1"#) && told[1].contains(r#""rejected":2"#), "{told:?}");
 }
 
 fn events() -> Vec<Json> {

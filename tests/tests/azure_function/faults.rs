@@ -354,5 +354,7 @@ fn an_identity_that_may_only_create_is_enough() {
     listener(&host, &entity, &binding).drain();
     assert_eq!(entity.counts().completed, 1);
     let (output, _) = host.lines();
-    assert!(output.iter().any(|line| line.contains("permission `c`")), "no line names the right: {:?}", output.last());
+    let told = output.iter().find(|line| line.contains("not all stored, and not acknowledged"));
+    let told = told.unwrap_or_else(|| panic!("no line says it: {:?}", output.last()));
+    assert!(["permission `c`", r#""messages":1,"not_stored":1"#].iter().all(|text| told.contains(text)), "{told}");
 }
