@@ -79,6 +79,16 @@ impl Setup {
         Some(self)
     }
 
+    /// Has its system calls written into a file from its first one on, with arguments of `strace` such as `-e trace=fsync`; or a skip.
+    pub fn traced(mut self, file: &Path, arguments: &[&str]) -> Option<Self> {
+        let strace = tools::strace()?;
+        // Beside the program and not above it, so that it stays our child; `-y` names the files behind descriptors.
+        let own = ["-D", "-f", "-q", "-q", "-y", "-s", "64", "-o"].map(OsString::from);
+        self.before =
+            std::iter::once(strace.into()).chain(own).chain([file.into()]).chain(arguments.iter().map(OsString::from)).collect();
+        Some(self)
+    }
+
     /// Starts it and waits until it listens.
     ///
     /// # Panics

@@ -105,6 +105,11 @@ impl Drop for Trace {
     }
 }
 
+/// What `strace` has written into a file so far, as [`Setup::traced`](crate::program::Setup::traced) has it do.
+pub fn read(path: &Path) -> Vec<Call> {
+    calls(&String::from_utf8_lossy(&fs::read(path).unwrap_or_default()))
+}
+
 /// The threads of a program.
 pub fn all_threads(program: &Program) -> Vec<u32> {
     let entries = fs::read_dir(format!("/proc/{}/task", program.pid())).expect("it runs");

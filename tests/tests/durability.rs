@@ -6,7 +6,7 @@ use std::path::Path;
 use persistor_tests::archive::Archive;
 use persistor_tests::program::{Program, Setup};
 use persistor_tests::push::{Push, assert_acknowledged_are_stored};
-use persistor_tests::trace::{Call, Trace};
+use persistor_tests::trace::{self, Call, Trace};
 use persistor_tests::{pusher, scratch, waiting};
 
 /// The calls that a write into a folder is made of. One that an architecture does not have is left out by `?`.
@@ -37,6 +37,31 @@ fn file_then_link_then_folders_then_reply() {
         let sync = calls.iter().find(|call| is_sync(call, &path) && call.ended < reply(&calls).began);
         let sync = sync.unwrap_or_else(|| panic!("{name} was not synced again before the reply: {calls:#?}"));
         assert_eq!(folders_are_synced(&calls, &root, name, sync.ended), 6);
+    }
+}
+
+/// A folder is a name in the one above it: an archive that is made with its folders is gone with them where these were not synced.
+#[test]
+#[ignore = "needs strace: tests/run e2e"]
+fn the_folders_above_an_archive_are_durable_before_the_first_reply() {
+    let folder = scratch::folder();
+    let (root, file) = (folder.path().join("new/newer/archive"), folder.path().join("trace"));
+    let calls = format!("trace={},writev,sendto,sendmsg", CALLS.join(","));
+    let Some(setup) = Setup::gcp_function(&root).traced(&file, &["-e", &calls]) else { return };
+    let program = setup.start();
+    assert_eq!(pusher::send(program.port(), &Push::new("first", "x").request()).expect("a reply").status, 204);
+    let calls = waiting::until("the reply in the trace", || {
+        let calls = trace::read(&file);
+        calls.iter().any(|call| call.arguments.contains("HTTP/1.1 204")).then_some(calls)
+    });
+    let made =
+        |path: &str| calls.iter().find(|call| call.name.starts_with("mkdir") && call.arguments.contains(&format!("\"{path}\"")));
+    for name in ["new/newer/archive", "new/newer", "new"] {
+        let path = folder.path().join(name);
+        let made = made(path.to_str().expect("text")).unwrap_or_else(|| panic!("{name} was not made: {calls:#?}"));
+        let above = path.parent().expect("our own folder").display().to_string();
+        let sync = |call: &&Call| is_sync(call, &above) && call.began > made.ended && call.ended < reply(&calls).began;
+        assert!(calls.iter().any(|call| sync(&call)), "`{above}` was not synced after `{name}` was made in it: {calls:#?}");
     }
 }
 
