@@ -196,11 +196,17 @@ fn default_text(setting: &Setting, function: Function) -> String {
 
 /// The table as README shows it, a line for each setting and a newline at the end.
 pub fn table_markdown() -> String {
-    let mut text = String::from("| setting | meaning | default |\n|---|---|---|\n");
+    let mut text = String::from("| setting | for | meaning | default |\n|---|---|---|---|\n");
     for setting in SETTINGS {
         let code = |value: &str| if setting.literal { format!("`{value}`") } else { value.to_owned() };
         let azure = setting.azure_default.map(|default| format!("; on Azure {}", code(default))).unwrap_or_default();
-        text.push_str(&format!("| `{}` | {} | {}{azure} |\n", setting.name, setting.meaning, code(setting.default)));
+        let function = match setting.only {
+            None => "both",
+            Some(Function::Gcp) => "gcp",
+            Some(Function::Azure) => "azure",
+        };
+        let (name, meaning, default) = (setting.name, setting.meaning, code(setting.default));
+        text.push_str(&format!("| `{name}` | {function} | {meaning} | {default}{azure} |\n"));
     }
     text
 }
@@ -236,7 +242,7 @@ mod tests {
     #[test]
     fn a_cell_never_breaks_the_markdown_table() {
         for line in table_markdown().lines() {
-            assert_eq!(line.matches('|').count(), 4, "{line}");
+            assert_eq!(line.matches('|').count(), 5, "{line}");
         }
     }
 }
