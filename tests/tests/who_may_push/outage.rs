@@ -29,17 +29,23 @@ fn answers_that_are_none_are_503_and_store_nothing() {
     let known = Signer::new("a", "a");
     let elsewhere = KeyServer::start(vec![known.jwk()]);
     let whole = serde_json::json!({ "keys": [known.jwk()] }).to_string();
-    let large = format!("{whole}{}", " ".repeat(64 * 1024));
+    let of_length = |length: usize| format!("{whole}{}", " ".repeat(length - whole.len())).into_bytes();
+    // The largest answer that is one.
+    let server = KeyServer::start(Vec::new());
+    server.does(Does::Says(200, of_length(64 * 1024)));
+    let folder = scratch::folder();
+    let program = setup(folder.path(), &server.url()).start();
+    assert_answered(&program, &with_token(&Push::new("1", "x"), &known.token(&claims())), 204, "", "64 KiB");
     for does in [
         Does::Breaks,
         Does::Says(500, whole.clone().into_bytes()),
         Does::Says(404, Vec::new()),
-        Does::Says(203, whole.into_bytes()),
+        Does::Says(203, whole.clone().into_bytes()),
         Does::Says(200, Vec::new()),
         Does::Says(200, b"<html>persistor-secret</html>".to_vec()),
         Does::Says(200, br#"{"keys":[]}"#.to_vec()),
         Does::Says(200, br#"{"keys":[{"kty":"oct","kid":"a","k":"c2VjcmV0"}]}"#.to_vec()),
-        Does::Says(200, large.into_bytes()),
+        Does::Says(200, of_length(64 * 1024 + 1)),
         Does::SendsTo(elsewhere.url()),
     ] {
         let server = KeyServer::start(Vec::new());
