@@ -1,5 +1,7 @@
 //! Replay over a store in memory and a sink that fails: order, completeness, what a journal knows, pace, and what is refused.
 
+#[path = "replay/archived.rs"]
+mod archived;
 mod common;
 #[path = "replay/journals.rs"]
 mod journals;
